@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the XDP programs, the controller and the operator's CLI share: the layout of the pinned maps.
+ *
+ * Everything here is host byte order and CLOCK_MONOTONIC nanoseconds unless it says otherwise. An IPv4
+ * address in a u8[16] is IPv4-mapped (::ffff:a.b.c.d), network order. A change of any layout or of the
+ * meaning of a number is a new SIPRTX_ABI.
+ */
+#ifndef SIPRTX_ABI_H
+#define SIPRTX_ABI_H
+
+#include <linux/types.h>
+
+#define SIPRTX_ABI 1
+
+/*
+ * slots: BPF_F_MMAPABLE ARRAY, u32 index -> struct siprtx_slot. The map is the AF_XDP UMEM: its value
+ * size is the UMEM frame size, so it must be a power of two the kernel takes (2048 or a page).
+ */
+#define SLOT_SIZE   2048
+#define SLOT_HEADER 192 /* struct siprtx_slot up to the frame */
+#define SLOT_L3	    216 /* the IP header starts here; 24 bytes before it hold Ethernet and two VLAN tags */
+#define SLOT_ROOM   (SLOT_SIZE - SLOT_L3) /* largest IP packet a slot holds */
+
+/*
+ * The slot word: generation, response code, end, flags, stage and state in 64 bits. After the slot was
+ * taken from the free list, XDP and controller change it by compare-and-swap only; who loses looks again.
+ * The generation rises by one each time the slot goes free, so that a stale {slot, generation} of `txns`
+ * matches nothing: such a key is merely remembered (rule 23).
+ *
+ *   63..32 generation | 31..16 last response code | 15..12 end | 11..8 flags | 7..4 stage | 3..0 state
+ */
+enum siprtx_state { /* RFC 3261 17.1.1.2 */
+	ST_FREE = 0,
+	ST_CALLING = 1,
+	ST_PROCEEDING = 2,
+	ST_COMPLETED = 3,  /* a final response was seen */
+	ST_TERMINATED = 4, /* siprtx or the caller gave up; see end */
+};
+
+enum siprtx_stage { /* VOS3000's five; a later one never has a shorter deadline (rule 20) */
+	STAGE_NOTHING = 0,
+	STAGE_TRYING = 1,	/* 100 */
+	STAGE_PROGRESS = 2,	/* 183 and any other 1xx, no body */
+	STAGE_PROGRESS_SDP = 3, /* the same with a body */
+	STAGE_RINGING = 4,	/* 180 */
+};
+
+enum siprtx_end { /* why a transaction is ST_TERMINATED */
+	END_NONE = 0,
+	END_NO_RESPONSE = 1,
+	END_TRYING_TIMEOUT = 2,
+	END_PROGRESS_TIMEOUT = 3,
+	END_RINGING_TIMEOUT = 4,
+	END_CANCELLED = 5,
+	END_HELD_TOO_LONG = 6,
+};
+
+#define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
+
+static inline __u32 word_gen(__u64 w) { return w >> 32; }
+static inline __u32 word_code(__u64 w) { return (w >> 16) & 0xffff; }
+static inline __u32 word_end(__u64 w) { return (w >> 12) & 0xf; }
+static inline __u32 word_stage(__u64 w) { return (w >> 4) & 0xf; }
+static inline __u32 word_state(__u64 w) { return w & 0xf; }
+
+/* The word with another state, stage, code; generation, end and flags stay. */
+static inline __u64 word_moved(__u64 w, __u32 state, __u32 stage, __u32 code)
+{
+	return (w & 0xffffffff0000ff00ull) | (__u64)(code & 0xffff) << 16 | (stage & 0xf) << 4 | (state & 0xf);
+}
+
+struct siprtx_key { /* keyed 128-bit hash, see key.h */
+	__u64 hash[2];
+};
+
+struct siprtx_slot {
+	__u64 word;
+	/* written by XDP at capture, before the transaction can be found; then constant */
+	__u64 first_ns;	   /* when the INVITE passed: send number one */
+	struct siprtx_key key;
+	__u8 saddr[16];	   /* the softswitch */
+	__u8 daddr[16];	   /* the gateway */
+	__u8 nexthop[16];  /* whose MAC the frame wants */
+	__u16 sport, dport;
+	__u32 egress;	   /* ifindex bpf_fib_lookup named: the outside interface or a VLAN device on it */
+	__u32 profile;	   /* number of the profile */
+	__u32 cseq;
+	__u16 frame_off;   /* first byte of the Ethernet header, from the slot's start */
+	__u16 frame_len;   /* bytes from there, no FCS */
+	__u16 l4_off;	   /* UDP header, from the slot's start */
+	__u16 sip_off;	   /* the message, from the slot's start */
+	__u16 sip_len;
+	__u8 outside;	   /* index into siprtx_meta.heartbeat */
+	__u8 wire;	   /* WIRE_* */
+	__u8 pad[4];
+	/* written by XDP later, by one store; a reader may see the former value */
+	__u64 copy_ns;	   /* the softswitch's last own copy, passed or absorbed; 0: none */
+	/* written by the controller alone */
+	__u64 resp_ns;	   /* when the present stage was entered, 0: no response yet */
+	__u64 due_ns;	   /* the next deadline */
+	__u64 last_send_ns;
+	__u32 late_us_max;
+	__u16 sends;	   /* datagrams known to have gone to the gateway, the first one included */
+	__u16 step;	   /* interval being waited on: 0..9; SLOT_STEP_FINAL after the last */
+	__u8 reserved[SLOT_HEADER - 152];
+	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
+	__u8 frame[SLOT_SIZE - SLOT_HEADER];
+};
+
+#define SLOT_STEP_FINAL 0xffff
+
+enum siprtx_wire { /* siprtx_slot.wire */
+	WIRE_NO_MAC = 1 << 0,  /* no neighbour at capture: the MACs are to be filled in */
+	WIRE_SUMMED = 1 << 1,  /* controller: IP and UDP checksums are whole */
+};
+
+_Static_assert(__builtin_offsetof(struct siprtx_slot, frame) == SLOT_HEADER, "slot header size");
+_Static_assert(sizeof(struct siprtx_slot) == SLOT_SIZE, "slot size");
+
+/*
+ * free_slots: BPF_F_MMAPABLE ARRAY, u32 -> u32: a ring of free slot numbers. Its size is a power of two
+ * not smaller than the number of slots, so it can never overflow. CPUs take at `head` by compare-and-swap
+ * and read the entry after; the controller alone gives back at `tail` (free_pos, one entry, MMAPABLE).
+ */
+struct siprtx_free_pos {
+	__u64 head; /* next to take */
+	__u8 pad[56];
+	__u64 tail; /* next to fill */
+	__u8 pad2[56];
+};
+
+/* txns: HASH, struct siprtx_key -> this. A generation that is not the slot's: the key of an ended transaction. */
+struct siprtx_txn {
+	__u32 slot;
+	__u32 gen;
+};
+
+/* notes: RINGBUF, XDP to controller, submitted without a wake-up. */
+enum siprtx_note_kind {
+	NOTE_NEW = 1,	 /* a transaction was captured */
+	NOTE_MOVED = 2,	 /* a response or CANCEL changed the state; word is the new one */
+	NOTE_COPY = 3,	 /* the softswitch's own copy passed while calling: it counts as a send */
+	NOTE_LATE = 4,	 /* a response (code) to a remembered key */
+};
+
+struct siprtx_note {
+	__u64 ns;
+	__u64 word;
+	struct siprtx_key key;
+	__u32 slot;
+	__u16 kind;
+	__u16 code;
+};
+
+/*
+ * profiles: BPF_F_MMAPABLE ARRAY, u32 (profile * 32 + field) -> u32; tunables: the same, index of
+ * tunables.def. The operator writes them at any time. in_force (one entry, MMAPABLE) holds what the
+ * controller found valid; the data path and the schedule read only that.
+ */
+#define MAX_PROFILES   32
+#define PROFILE_FIELDS 32
+#define MAX_INTERVALS  10
+#define MAX_TUNABLES   64
+#define NO_PROFILE     0xffffffffu
+
+enum siprtx_profile_field { /* ms, but PF_SEND_RETRY: count */
+	PF_INTERVAL = 0, /* 0..9; 0 ends the list */
+	PF_SEND_RETRY = 10,
+	PF_TIMEOUT_INVITE = 11,
+	PF_TIMEOUT_TRYING = 12,
+	PF_TIMEOUT_PROGRESS = 13,
+	PF_TIMEOUT_PROGRESS_SDP = 14,
+	PF_TIMEOUT_RINGING = 15,
+	PF_FINAL_WAIT = 16,
+	PF_COUNT = 17,
+};
+
+#define INTERVAL_MIN_MS 10
+#define INTERVAL_MAX_MS 3600000
+
+struct siprtx_in_force {
+	__u32 profiles[MAX_PROFILES * PROFILE_FIELDS];
+	__u32 tunables[MAX_TUNABLES];
+};
+
+enum siprtx_tunable {
+#define TUNABLE(number, name, def, min, max, unit, help) TUN_##name = number,
+#include "tunables.def"
+#undef TUNABLE
+	TUN_COUNT
+};
+
+/* profile_names: ARRAY, u32 profile -> name; empty: no such profile. Written at load. */
+#define NAME_LEN 32
+struct siprtx_name {
+	char name[NAME_LEN];
+};
+
+/* gw_profile: LPM_TRIE -> u32 profile */
+struct siprtx_prefix {
+	__u32 prefixlen; /* bits of addr, 96 more than an IPv4 prefix says */
+	__u8 addr[16];
+};
+
+/* gateways: HASH. Operator's fields: profile .. name. Controller's: the rest. */
+struct siprtx_gateway_key {
+	__u8 addr[16];
+	__u16 port;
+	__u16 pad;
+};
+
+enum siprtx_on_exhausted { ON_EXHAUSTED_RECORD = 0, ON_EXHAUSTED_REPLY_408 = 1, ON_EXHAUSTED_REPLY_503 = 2 };
+
+struct siprtx_gateway {
+	__u32 profile; /* NO_PROFILE: gw_profile decides */
+	__u32 on_exhausted;
+	char name[NAME_LEN]; /* empty: not in the configuration */
+	__u32 state;	     /* 0 up; others with gateway health */
+	__u32 silent;	     /* exhausted in a row */
+	__u64 invites;	     /* transactions captured */
+	__u64 sends;	     /* retransmissions */
+	__u64 answered;	     /* transactions that saw any response */
+	__u64 exhausted;     /* ended no_response */
+	__u64 timeouts;	     /* ended by a stage time-out */
+	__u64 cancelled;
+	__u64 last_invite_ns;
+	__u64 last_response_ns;
+	__u32 last_code;
+	__u32 pad;
+};
+
+/* exhausted: HASH, u64 sequence -> record, NUL-terminated strings, cut where too long (truncated). */
+enum siprtx_record_event { RECORD_EXHAUSTED = 1 };
+
+struct siprtx_record {
+	__u64 seq;
+	__u64 ts_ms;	     /* wall clock, Unix ms */
+	__u64 first_send_ms; /* wall clock, Unix ms */
+	__u64 last_send_ms;
+	__u32 duration_ms;
+	__u32 sends;
+	__u32 cseq;
+	__u32 late_us_max;
+	__u16 last_code;
+	__u16 sport, dport;
+	__u8 event;  /* RECORD_* */
+	__u8 reason; /* enum siprtx_end */
+	__u8 in_dialog;
+	__u8 truncated;
+	__u8 pad[6];
+	__u8 saddr[16], daddr[16];
+	char node[64];
+	char boot_id[40];
+	char gateway_name[NAME_LEN];
+	char profile[NAME_LEN];
+	char method[16];
+	char call_id[160];
+	char branch[128];
+	char from_tag[96];
+	char ruri[128];
+	char from_uri[128];
+	char to_uri[128];
+};
+
+#define MAX_RECORDS 65536
+
+/* counters: PERCPU_ARRAY, u32 index of counters.def -> u64 */
+enum siprtx_counter {
+#define COUNTER(number, name, help) CNT_##name = number,
+#include "counters.def"
+#undef COUNTER
+	CNT_COUNT
+};
+#define MAX_COUNTERS 128
+
+/* stats: BPF_F_MMAPABLE ARRAY, u32 index of stats.def -> u64 */
+enum siprtx_stat {
+#define STAT(number, name, type, help) STAT_##name = number,
+#include "stats.def"
+#undef STAT
+	STAT_COUNT
+};
+#define MAX_STATS 64
+
+/*
+ * lateness: BPF_F_MMAPABLE ARRAY, u32 bucket -> u64 retransmissions. Bucket b counts those at most
+ * lateness_bound_us(b) late; the last one everything later. Four buckets an octave from 16 us on.
+ */
+#define LATENESS_BUCKETS 80
+static inline __u64 lateness_bound_us(__u32 b) { return (__u64)(4 + (b & 3) + 1) << ((b >> 2) + 2); }
+
+/* egress: HASH, u32 ifindex as bpf_fib_lookup answers -> the outside interface behind it and its tags */
+struct siprtx_egress {
+	__u32 ifindex;	/* where the frame leaves: the outside interface itself */
+	__u16 outside;	/* index into siprtx_meta.heartbeat */
+	__u16 tags;	/* 0..2 */
+	__be16 tpid[2]; /* outer first */
+	__be16 tci[2];
+};
+
+/* events: BPF_F_MMAPABLE ARRAY, u32 (seq % MAX_EVENTS) -> event; a log in a circle, controller writes */
+enum siprtx_event_kind {
+	EV_NEW = 1,	   /* captured; attempt 1 */
+	EV_SEND = 2,	   /* attempt, nominal_ms, late_us */
+	EV_COPY = 3,	   /* the softswitch's own copy passed and counts as a send */
+	EV_RESPONSE = 4,   /* code */
+	EV_CANCEL = 5,
+	EV_EXHAUSTED = 6,  /* reason in code: enum siprtx_end */
+	EV_LATE = 7,	   /* code: a response after the end */
+};
+
+#define MAX_EVENTS 16384
+
+struct siprtx_event {
+	__u64 seq; /* from 1; 0 or another than expected: being written, or overtaken */
+	__u64 ns;
+	__u32 slot, gen;
+	__u16 kind;
+	__u16 code;
+	__u16 attempt;	  /* sends so far, this one included */
+	__u16 port;	  /* gateway */
+	__u32 nominal_ms; /* since the first send, by the schedule */
+	__s32 late_us;
+	__u8 addr[16];	  /* gateway */
+	char call_id[64]; /* cut where too long */
+};
+_Static_assert(sizeof(struct siprtx_event) == 128, "event size");
+
+/* hash_key: ARRAY, one entry, random, made with the maps */
+#define KEY_WORDS 128
+struct siprtx_hash_key {
+	__u32 k[KEY_WORDS];
+};
+
+/* meta: BPF_F_MMAPABLE ARRAY, one entry */
+#define MAX_OUTSIDE    16
+#define MAX_INTERFACES 32
+
+/* An INVITE is captured only while the controller's last sign of life is younger than this. */
+#define ALIVE_NS     2000000000ull
+/* A copy is absorbed only while its interface's heartbeat is younger than this (decision 6). */
+#define HEARTBEAT_NS 1000000000ull
+
+enum siprtx_side { SIDE_INSIDE = 1, SIDE_OUTSIDE = 2 };
+enum siprtx_attach { ATTACH_NONE = 0, ATTACH_NATIVE = 1, ATTACH_GENERIC = 2 };
+
+struct siprtx_interface {
+	char name[16];
+	__u32 ifindex;
+	__u8 side;
+	__u8 attach;
+	__u8 outside; /* index into heartbeat */
+	__u8 up;
+};
+
+struct siprtx_meta {
+	__u32 abi;
+	__u32 slots;	     /* entries of `slots` */
+	__u32 transactions;  /* max_transactions as configured */
+	__u32 pid;	     /* the controller's, 0: ended in order */
+	char boot_id[40];
+	__u64 loaded_ns;     /* when the programs were attached */
+	__u64 started_ns;    /* when the controller began */
+	__u64 alive_ns;	     /* written every round of the controller's loop */
+	__u64 heartbeat[MAX_OUTSIDE]; /* by the sending loop, after a round in which every due copy reached the ring; 0: off */
+	__u64 next_seq;	     /* of the next record */
+	__u64 journaled_seq; /* records up to and with this are on disk */
+	__u64 next_event;    /* sequence of the next event */
+	__u32 journal_errno; /* 0: the last write went well */
+	__u32 interfaces;
+	struct siprtx_interface interface[MAX_INTERFACES];
+};
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration file (INI, libinih), checked whole before anything acts on it. */
+#ifndef SIPRTX_CONFIG_H
+#define SIPRTX_CONFIG_H
+
+#include <linux/limits.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "problem.h"
+
+#define CONFIG_DEFAULT	   "/etc/siprtx/siprtx.conf"
+#define CONFIG_MAX_PORTS   16
+#define CONFIG_MAX_GATEWAYS 1024
+
+enum config_mode { MODE_INLINE, MODE_HOST };
+enum config_capture { CAPTURE_AUTO, CAPTURE_XDP, CAPTURE_EGRESS };
+
+struct config_profile {
+	char name[NAME_LEN];		  /* empty: no such profile */
+	uint32_t field[PROFILE_FIELDS];	  /* enum siprtx_profile_field, ms or count */
+};
+
+struct config_gateway {
+	char name[NAME_LEN];
+	uint8_t addr[16];	/* network order, IPv4-mapped */
+	uint32_t prefixlen;	/* 0..128, as gw_profile has it */
+	uint16_t port;		/* 0: any */
+	uint32_t profile;	/* number */
+	uint32_t on_exhausted;	/* enum siprtx_on_exhausted */
+};
+
+struct config {
+	enum config_mode mode;
+	char inside[MAX_OUTSIDE][IFNAMSIZ];
+	unsigned n_inside;
+	char outside[MAX_OUTSIDE][IFNAMSIZ];
+	unsigned n_outside;
+	uint16_t sip_ports[CONFIG_MAX_PORTS];
+	unsigned n_sip_ports;
+	uint32_t max_transactions;
+	bool forward_xdp;
+	enum config_capture capture;
+	bool zerocopy;
+	char pin_path[PATH_MAX];
+	char journal[PATH_MAX];
+	struct config_profile profile[MAX_PROFILES]; /* 0..6 built in, own ones after them in file order */
+	unsigned n_profiles;
+	struct config_gateway *gateway; /* owned, config_free() */
+	unsigned n_gateways;
+};
+
+/*
+ * Reads `path` (NULL: defaults alone; a missing file is a problem) and then the overrides, each
+ * "section.key=value" as given with -o (for a profile or gateway: "profile NAME.key=value").
+ * Everything found wrong is added to `problems` with its line, value and remedy; all of it, not just the first.
+ * The file is judged by itself: whether interfaces exist or rights suffice is check.h's business.
+ * Returns 0, or -EINVAL when there was an error among the problems (`out` is then still safe to free).
+ */
+int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out, struct problems *problems);
+void config_free(struct config *c);
+
+#endif
