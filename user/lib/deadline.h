@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Deadline queues: one FIFO per distinct wait. Every entry of a FIFO waits equally long, so appending keeps it
+ * sorted and the head is the next to expire: O(1) to add and to expire. Nothing is ever taken out of the
+ * middle: who cancels changes the slot word, and the entry is found stale at its expiry.
+ */
+#ifndef SIPRTX_DEADLINE_H
+#define SIPRTX_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct deadline {
+	uint64_t due_ns;
+	uint32_t slot;
+	uint32_t gen;
+};
+
+struct deadlines; /* opaque */
+
+struct deadlines *deadlines_new(void); /* NULL: no memory */
+void deadlines_free(struct deadlines *d);
+/* Entries of one wait should come in the order of due_ns; one that does not is expired late by the disorder. 0 or -ENOMEM. */
+int deadlines_add(struct deadlines *d, uint64_t wait_ns, struct deadline entry);
+/* Takes out the earliest entry due at or before now_ns, of all queues. False: none. */
+bool deadlines_pop(struct deadlines *d, uint64_t now_ns, struct deadline *out);
+/* When the next one is due, UINT64_MAX: none. */
+uint64_t deadlines_next(const struct deadlines *d);
+/* Entries held, stale ones included. */
+uint64_t deadlines_count(const struct deadlines *d);
+
+#endif

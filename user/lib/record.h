@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The exhausted record: built from a slot, printed as one JSON line (design contract, section 3). */
+#ifndef SIPRTX_RECORD_H
+#define SIPRTX_RECORD_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+#define RECORD_SCHEMA_VERSION 1
+
+/* What the slot does not know. Strings may be NULL or too long: cut. */
+struct record_context {
+	uint64_t seq;
+	uint64_t now_ns;	 /* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns;	 /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+	const char *node, *boot_id, *gateway_name, *profile;
+	enum siprtx_end reason;
+};
+
+/* Reads the message in the slot with the SIP scanner; what cannot be read stays empty. */
+void record_build(const struct siprtx_slot *s, const struct record_context *c, struct siprtx_record *out);
+
+/*
+ * The record as a JSON object, keys in the contract's order; owned by the caller (json_decref). NULL: no memory.
+ * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060". Bytes that are not UTF-8 are taken as Latin-1.
+ */
+json_t *record_json(const struct siprtx_record *r);
+/* The same as one line with its '\n', to be freed by the caller. NULL: no memory. */
+char *record_line(const struct siprtx_record *r);
+
+const char *record_reason_name(enum siprtx_end reason); /* "no_response" ... */
+const char *record_event_name(enum siprtx_record_event event);
+/* "192.0.2.10:5060" / "[2001:db8::1]:5060"; port 0: the address alone. Returns buf. */
+char *format_endpoint(const uint8_t addr[16], uint16_t port, char *buf, size_t size);
+
+#endif
