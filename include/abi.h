@@ -103,7 +103,8 @@ struct siprtx_slot {
 	__u32 late_us_max;
 	__u16 sends;	   /* datagrams known to have gone to the gateway, the first one included */
 	__u16 step;	   /* interval being waited on: 0..9; SLOT_STEP_FINAL after the last */
-	__u8 reserved[SLOT_HEADER - 152];
+	__u64 record_seq;  /* of its record, given before the record is written; 0: none */
+	__u8 reserved[SLOT_HEADER - 160];
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
 	__u8 frame[SLOT_SIZE - SLOT_HEADER];
 };
@@ -130,7 +131,12 @@ struct siprtx_free_pos {
 	__u8 pad2[56];
 };
 
-/* txns: HASH, struct siprtx_key -> this. A generation that is not the slot's: the key of an ended transaction. */
+/*
+ * txns: HASH, struct siprtx_key -> this. A generation that is not the slot's: the key of an ended transaction,
+ * remembered. When one ends by exhaustion the controller sets TXN_EXHAUSTED in `slot` and the time of the end in
+ * `gen` (CLOCK_MONOTONIC, ms, cut to 32 bits), so that a response that still comes is known as late (rule 24).
+ */
+#define TXN_EXHAUSTED 0x80000000u
 struct siprtx_txn {
 	__u32 slot;
 	__u32 gen;
@@ -141,7 +147,7 @@ enum siprtx_note_kind {
 	NOTE_NEW = 1,	 /* a transaction was captured */
 	NOTE_MOVED = 2,	 /* a response or CANCEL changed the state; word is the new one */
 	NOTE_COPY = 3,	 /* the softswitch's own copy passed while calling: it counts as a send */
-	NOTE_LATE = 4,	 /* a response (code) to a remembered key */
+	NOTE_LATE = 4,	 /* a response (code) to an exhausted transaction; slot: ms since its end */
 };
 
 struct siprtx_note {
@@ -323,9 +329,19 @@ struct siprtx_event {
 	__u32 nominal_ms; /* since the first send, by the schedule */
 	__s32 late_us;
 	__u8 addr[16];	  /* gateway */
-	char call_id[64]; /* cut where too long */
+	char call_id[72]; /* cut where too long */
 };
 _Static_assert(sizeof(struct siprtx_event) == 128, "event size");
+
+/*
+ * configured: ARRAY, one entry: what the configuration said when it was last loaded. A later load writes only what
+ * the file has changed since, so that values tuned live outlast a restart.
+ */
+struct siprtx_configured {
+	struct siprtx_in_force values;
+	__u64 gateways_hash;
+	__u64 load_hash; /* of the configuration and the programs */
+};
 
 /* hash_key: ARRAY, one entry, random, made with the maps */
 #define KEY_WORDS 128

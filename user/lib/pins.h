@@ -28,6 +28,7 @@
 	MAP(events, 1)	    \
 	MAP(egress, 0)	    \
 	MAP(hash_key, 0)    \
+	MAP(configured, 0)  \
 	MAP(meta, 1)	    \
 	MAP(percpu, 0)
 

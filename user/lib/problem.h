@@ -20,10 +20,16 @@ struct problems {
 	unsigned n, errors;
 };
 
-/* Adds one. `remedy` may be NULL. Never fails: out of memory prints it to stderr instead. */
+/*
+ * Adds one. `where` may be empty, `remedy` NULL; what and remedy without or with their full stop. Never fails:
+ * out of memory prints it to stderr instead, and counts it all the same.
+ */
 void problem_add(struct problems *p, enum problem_level level, const char *where, const char *remedy, const char *what, ...)
 	__attribute__((format(printf, 5, 6)));
-/* "siprtxd: siprtx.conf:12: resend_interval has 11 intervals, the most is 10. Remove 1 of them." a line each. */
+/*
+ * "siprtxd: siprtx.conf:12: resend_interval has 11 intervals, the most is 10. Remove 1 of them." a line each;
+ * a warning has "warning:" before its cause.
+ */
 void problems_print(const struct problems *p, FILE *f, const char *program);
 void problems_free(struct problems *p);
 

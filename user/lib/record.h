@@ -19,12 +19,12 @@ struct record_context {
 	enum siprtx_end reason;
 };
 
-/* Reads the message in the slot with the SIP scanner; what cannot be read stays empty. */
+/* Reads the message in the slot with the SIP scanner; what cannot be read stays empty. A NUL in it becomes '?'. */
 void record_build(const struct siprtx_slot *s, const struct record_context *c, struct siprtx_record *out);
 
 /*
  * The record as a JSON object, keys in the contract's order; owned by the caller (json_decref). NULL: no memory.
- * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060". Bytes that are not UTF-8 are taken as Latin-1.
+ * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060". A string that is not UTF-8 is taken as Latin-1.
  */
 json_t *record_json(const struct siprtx_record *r);
 /* The same as one line with its '\n', to be freed by the caller. NULL: no memory. */
@@ -34,5 +34,7 @@ const char *record_reason_name(enum siprtx_end reason); /* "no_response" ... */
 const char *record_event_name(enum siprtx_record_event event);
 /* "192.0.2.10:5060" / "[2001:db8::1]:5060"; port 0: the address alone. Returns buf. */
 char *format_endpoint(const uint8_t addr[16], uint16_t port, char *buf, size_t size);
+/* "2026-01-31T23:59:59.123Z" (RFC 3339, UTC). Returns buf. */
+char *format_time(uint64_t unix_ms, char *buf, size_t size);
 
 #endif

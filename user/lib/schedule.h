@@ -39,7 +39,7 @@ extern const uint32_t builtin_profile[7][PROFILE_FIELDS];
 /*
  * Is a profile's field a value the schedule may use? Intervals INTERVAL_MIN_MS..INTERVAL_MAX_MS or the 0 that ends
  * the list, the first one never 0; send_retry 0..10; time-outs 0..INTERVAL_MAX_MS; final_wait as an interval.
- * False with a reason ("interval 3 is 5 ms, under 10 ms") in `why`.
+ * False with a reason ("interval_3 is 5 ms, under 10 ms") in `why`.
  */
 bool profile_field_ok(unsigned field, uint32_t value, char *why, size_t why_size);
 bool tunable_ok(unsigned index, uint32_t value, char *why, size_t why_size);
@@ -49,7 +49,8 @@ const char *profile_field_name(unsigned field);
 /*
  * Takes over from the operator's maps into what is in force: each value that is in range, field by field; an
  * interval of 0 ends the list, so values after it are carried but not used. Returns how many values were newly
- * found out of range (equal bad values are counted once: `seen` holds those already counted).
+ * found out of range. `seen` is the caller's memory of what was last looked at, so that a bad value is counted
+ * once while it stands; let it begin as a copy of *in_force.
  * profiles/tunables: as mapped, 8 bytes an entry (pins_u32).
  */
 unsigned in_force_refresh(struct siprtx_in_force *in_force, struct siprtx_in_force *seen, const uint32_t *profiles, const uint32_t *tunables);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The softswitch's own copies of an INVITE that is held (decision 6, rules 23, 30, 32). */
+#ifndef BPF_ABSORB_H
+#define BPF_ABSORB_H
+
+#include "count.h"
+#include "slot.h"
+
+/* An INVITE whose key is known. XDP_DROP only while siprtx sends in its place. */
+static __always_inline int repeated_invite(const struct siprtx_txn *txn, const struct siprtx_key *key)
+{
+	struct siprtx_meta *m = map_one(&meta);
+	struct siprtx_slot *slot;
+	__u64 word, now;
+
+	slot = held_slot(txn, &word);
+	if (!slot || !m || word_state(word) == ST_TERMINATED)
+		return pass(CNT_remembered);
+	if (word_state(word) != ST_CALLING)
+		return pass(CNT_copy_answered);
+	now = bpf_ktime_get_ns();
+	/* also where another CPU's clock was read first */
+	if ((__s64)(now - slot->first_ns) < (__s64)tunable(TUN_dup_window) * 1000000)
+		return pass(CNT_dup);
+	slot->copy_ns = now;
+	if (word & WORD_TAKEN && tunable(TUN_absorb) && sending(m, slot->outside, now)) {
+		count(CNT_absorbed);
+		return XDP_DROP;
+	}
+	note(NOTE_COPY, now, word, key, txn->slot, 0);
+	return pass(CNT_copy_passed);
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A new INVITE from the softswitch becomes a transaction; the packet itself goes on in every case. */
+#ifndef BPF_CAPTURE_H
+#define BPF_CAPTURE_H
+
+#include <linux/errno.h>
+
+#include "key.h"
+#include "wire.h"
+
+/* The profile of a gateway: its own entry, then its address or prefix, then `standard`. */
+static __always_inline __u32 profile_of(const struct siprtx_slot *slot)
+{
+	struct siprtx_gateway_key exact = {.port = slot->dport};
+	struct siprtx_prefix prefix = {.prefixlen = 128};
+	struct siprtx_gateway *gateway;
+	__u32 *profile;
+
+	__builtin_memcpy(exact.addr, slot->daddr, 16);
+	gateway = bpf_map_lookup_elem(&gateways, &exact);
+	if (gateway && gateway->profile < MAX_PROFILES)
+		return gateway->profile;
+	__builtin_memcpy(prefix.addr, slot->daddr, 16);
+	profile = bpf_map_lookup_elem(&gw_profile, &prefix);
+	return profile && *profile < MAX_PROFILES ? *profile : 0;
+}
+
+/* Makes the slot findable and tells the controller: all of it or nothing. 0, or the counter of what was full. */
+static __always_inline int commit(struct siprtx_percpu *cpu, struct siprtx_slot *slot, __u64 now)
+{
+	struct siprtx_txn txn = {.slot = cpu->spare - 1};
+	struct siprtx_note *n;
+	__u64 word = slot->word;
+	long err;
+
+	n = bpf_ringbuf_reserve(&notes, sizeof(*n), 0);
+	if (!n)
+		return CNT_no_note;
+	txn.gen = word_gen(word);
+	err = bpf_map_update_elem(&txns, &slot->key, &txn, BPF_NOEXIST);
+	if (err) {
+		bpf_ringbuf_discard(n, BPF_RB_NO_WAKEUP);
+		return err == -EEXIST ? CNT_dup : CNT_no_txn; /* another CPU had the same datagram */
+	}
+	word = word_moved(word, ST_CALLING, STAGE_NOTHING, 0);
+	__sync_lock_test_and_set(&slot->word, word);
+	spare_used(cpu);
+	n->ns = now;
+	n->word = word;
+	n->key = slot->key;
+	n->slot = txn.slot;
+	n->kind = NOTE_NEW;
+	n->code = 0;
+	bpf_ringbuf_submit(n, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* The message was read into the CPU's spare slot, `key` is unknown. */
+static __always_inline int new_invite(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
+				      struct siprtx_slot *slot, const struct siprtx_key *key)
+{
+	struct siprtx_meta *m = map_one(&meta);
+	struct siprtx_egress *out;
+	struct bpf_fib_lookup fib;
+	__u64 now = bpf_ktime_get_ns();
+	int reason;
+
+	if (!m || !controller_alive(m, now) || !tunable(TUN_capture))
+		return pass(CNT_no_controller);
+	if (p->ttl <= 1)
+		return pass(CNT_ttl);
+	reason = find_route(ctx, p, slot, &fib);
+	if (reason == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return pass(CNT_over_mtu);
+	if (reason != BPF_FIB_LKUP_RET_SUCCESS && reason != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return pass(CNT_no_route);
+	out = bpf_map_lookup_elem(&egress, &fib.ifindex);
+	if (!out)
+		return pass(CNT_not_outside);
+	keep_addresses(slot, p);
+	make_frame(slot, p, out, &fib, reason == BPF_FIB_LKUP_RET_NO_NEIGH);
+	slot->key = *key;
+	slot->first_ns = now;
+	slot->cseq = cpu->msg.cseq;
+	slot->profile = profile_of(slot);
+	slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
+	slot->late_us_max = 0;
+	slot->sends = slot->step = 0;
+	if (forward_xdp)
+		sum_frame(slot, p);
+	reason = commit(cpu, slot, now);
+	if (reason)
+		return pass(reason);
+	count(CNT_captured);
+	return forward_xdp ? forward(ctx, p, slot, out) : XDP_PASS;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The pinned maps (abi.h says what is in them). Sizes that depend on the configuration are set by the loader. */
+#ifndef BPF_MAPS_H
+#define BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "sip.h"
+
+#define ARRAY_MAP(map, entries, value_type, kind)            \
+	struct {                                             \
+		__uint(type, BPF_MAP_TYPE_ARRAY);            \
+		__uint(max_entries, entries);                \
+		__uint(map_flags, FLAGS_##kind);             \
+		__type(key, __u32);                          \
+		__type(value, value_type);                   \
+	} map SEC(".maps")
+#define FLAGS_plain 0
+#define FLAGS_mmap  BPF_F_MMAPABLE
+
+ARRAY_MAP(tunables, MAX_TUNABLES, __u32, mmap);
+ARRAY_MAP(profiles, MAX_PROFILES *PROFILE_FIELDS, __u32, mmap);
+ARRAY_MAP(in_force, 1, struct siprtx_in_force, mmap);
+ARRAY_MAP(profile_names, MAX_PROFILES, struct siprtx_name, plain);
+ARRAY_MAP(slots, 1, struct siprtx_slot, mmap);
+ARRAY_MAP(free_slots, 1, __u32, mmap);
+ARRAY_MAP(free_pos, 1, struct siprtx_free_pos, mmap);
+ARRAY_MAP(stats, MAX_STATS, __u64, mmap);
+ARRAY_MAP(lateness, LATENESS_BUCKETS, __u64, mmap);
+ARRAY_MAP(events, MAX_EVENTS, struct siprtx_event, mmap);
+ARRAY_MAP(configured, 1, struct siprtx_configured, plain);
+ARRAY_MAP(hash_key, 1, struct siprtx_hash_key, plain);
+ARRAY_MAP(meta, 1, struct siprtx_meta, mmap);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct siprtx_key);
+	__type(value, struct siprtx_txn);
+} txns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct siprtx_prefix);
+	__type(value, __u32);
+} gw_profile SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct siprtx_gateway_key);
+	__type(value, struct siprtx_gateway);
+} gateways SEC(".maps");
+
+/* One more than are kept: the newest goes in before the oldest goes out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_RECORDS + 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct siprtx_record);
+} exhausted SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct siprtx_egress);
+} egress SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} notes SEC(".maps");
+
+/*
+ * What a CPU needs for one packet. `spare` is a slot it took from the free list and did not use: the next
+ * INVITE is read straight into that slot, so that a captured message is copied once and a slot is never
+ * given back from here.
+ */
+struct siprtx_percpu {
+	__u32 spare; /* slot + 1, 0: none */
+	__u32 pad;
+	struct sip_msg msg;
+	struct siprtx_slot buf; /* for messages that are not to be kept */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct siprtx_percpu);
+} percpu SEC(".maps");
+
+/* Set by the loader from the configuration. */
+const volatile __u64 sip_ports[1024]; /* a bit a port */
+const volatile __u32 free_mask;	      /* entries of free_slots - 1 */
+const volatile __u32 forward_xdp;
+
+static __always_inline void *map_one(void *map)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(map, &zero);
+}
+
+static __always_inline __u32 tunable(__u32 index)
+{
+	struct siprtx_in_force *f = map_one(&in_force);
+
+	return f ? f->tunables[index & (MAX_TUNABLES - 1)] : 0;
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What ends or moves a transaction: responses from the gateway, CANCEL from the softswitch. */
+#ifndef BPF_MATCH_H
+#define BPF_MATCH_H
+
+#include "count.h"
+#include "key.h"
+#include "parse.h"
+#include "slot.h"
+
+#define WORD_TRIES 4
+
+static __always_inline __u32 stage_of(__u32 code, int body)
+{
+	if (code == 100)
+		return STAGE_TRYING;
+	if (code == 180)
+		return STAGE_RINGING;
+	return body ? STAGE_PROGRESS_SDP : STAGE_PROGRESS; /* an unknown 1xx is a 183 (8.1.3.2) */
+}
+
+/* Did the packet come from where the INVITE went (rule 31)? The IP header is at SLOT_L3 of buf. */
+static __always_inline int from_gateway(const struct siprtx_slot *slot, const struct siprtx_slot *buf, int v6)
+{
+	const __u64 *want = (void *)slot->daddr;
+	const void *ip = (void *)buf + SLOT_L3;
+
+	if (v6) {
+		const __u64 *got = ip + __builtin_offsetof(struct ipv6hdr, saddr);
+
+		return want[0] == got[0] && want[1] == got[1];
+	}
+	return *(__u32 *)(slot->daddr + 12) == *(__u32 *)(ip + __builtin_offsetof(struct iphdr, saddr));
+}
+
+/* A response to a held INVITE: calling -> proceeding -> completed, by compare-and-swap (RFC 3261 17.1.1.2). */
+static __always_inline int move(struct siprtx_slot *slot, __u64 word, const struct sip_msg *m, int body,
+				const struct siprtx_key *key, __u32 index)
+{
+	__u32 code = m->code, stage = stage_of(code, body);
+	__u64 next, seen;
+	int i;
+
+	for (i = 0; i < WORD_TRIES; i++) {
+		__u32 state = word_state(word);
+
+		if (state != ST_CALLING && state != ST_PROCEEDING)
+			return CNT_response_repeat;
+		if (code >= 200)
+			next = word_moved(word, ST_COMPLETED, word_stage(word), code);
+		else if (state == ST_CALLING || stage > word_stage(word))
+			next = word_moved(word, ST_PROCEEDING, stage, code);
+		else
+			return CNT_response_repeat; /* rules 20 and 21: neither shortened nor restarted */
+		seen = __sync_val_compare_and_swap(&slot->word, word, next);
+		if (seen == word) {
+			note(NOTE_MOVED, bpf_ktime_get_ns(), next, key, index, code);
+			return code >= 200 ? CNT_final : CNT_provisional;
+		}
+		if (word_gen(seen) != word_gen(word))
+			break;
+		word = seen;
+	}
+	return CNT_word_lost;
+}
+
+/* Returns the counter of what was done; the response passes in every case. */
+static __always_inline int response(const struct packet *p, const struct siprtx_slot *buf, const struct sip_msg *m)
+{
+	struct siprtx_hash_key *secret = map_one(&hash_key);
+	__u32 end = SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr) + p->sip_len;
+	__u32 length = end - m->body;
+	struct siprtx_slot *slot;
+	struct siprtx_txn *txn;
+	struct siprtx_key key;
+	__u64 word;
+
+	if (m->method != SIP_INVITE || !secret)
+		return CNT_response_other;
+	if (m->content_length != ~0u && m->content_length > length)
+		return CNT_short_body;
+	sip_key(buf, m, SIP_INVITE, secret, &key);
+	txn = bpf_map_lookup_elem(&txns, &key);
+	if (!txn)
+		return CNT_response_unknown;
+	if (txn->slot & TXN_EXHAUSTED) {
+		__u64 now = bpf_ktime_get_ns();
+
+		note(NOTE_LATE, now, 0, &key, (__u32)(now / 1000000) - txn->gen, m->code);
+		return CNT_response_late;
+	}
+	slot = held_slot(txn, &word);
+	if (!slot)
+		return CNT_response_repeat;
+	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
+		return CNT_wrong_source;
+	return move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn->slot);
+}
+
+/* CANCEL ends what it names at once; it has the INVITE's branch and CSeq number (9.1, rule 17). */
+static __always_inline int cancel(const struct siprtx_slot *buf, const struct sip_msg *m)
+{
+	struct siprtx_hash_key *secret = map_one(&hash_key);
+	struct siprtx_slot *slot;
+	struct siprtx_txn *txn;
+	struct siprtx_key key;
+	__u64 word, next, seen;
+	int i;
+
+	if (!secret)
+		return CNT_cancel_unknown;
+	sip_key(buf, m, SIP_INVITE, secret, &key);
+	txn = bpf_map_lookup_elem(&txns, &key);
+	slot = txn ? held_slot(txn, &word) : NULL;
+	if (!slot)
+		return CNT_cancel_unknown;
+	for (i = 0; i < WORD_TRIES; i++) {
+		if (word_state(word) != ST_CALLING && word_state(word) != ST_PROCEEDING)
+			return CNT_cancel_unknown;
+		next = word_moved(word, ST_TERMINATED, word_stage(word), word_code(word)) | END_CANCELLED << 12;
+		seen = __sync_val_compare_and_swap(&slot->word, word, next);
+		if (seen == word) {
+			note(NOTE_MOVED, bpf_ktime_get_ns(), next, &key, txn->slot, 0);
+			return CNT_cancel;
+		}
+		if (word_gen(seen) != word_gen(word))
+			break;
+		word = seen;
+	}
+	return CNT_word_lost;
+}
+
+#endif

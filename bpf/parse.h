@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From Ethernet to UDP: up to two VLAN tags, IPv4 options, IPv6 extension headers (rules 38, 39). */
+#ifndef BPF_PARSE_H
+#define BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include "count.h"
+
+struct packet {
+	__u16 l3_off, l4_off; /* from the frame's start */
+	__u16 ip_len;	      /* IP header to the end of the IP packet: padding of the frame left out */
+	__u16 sip_len;
+	__u16 sport, dport;   /* host order */
+	__u8 v6;
+	__u8 ttl;
+	__u8 tos;
+};
+
+#define PARSED -1
+#define MAX_EXTENSIONS 4
+
+static __always_inline int is_sip_port(__u16 port)
+{
+	return sip_ports[port >> 6] >> (port & 63) & 1;
+}
+
+/* Returns PARSED for UDP to or from a SIP port, else the counter that says why not. */
+static __always_inline int parse_udp(void *l4, void *end, struct packet *p)
+{
+	struct udphdr *udp = l4;
+	__u16 len;
+
+	if ((void *)(udp + 1) > end)
+		return CNT_truncated;
+	p->sport = bpf_ntohs(udp->source);
+	p->dport = bpf_ntohs(udp->dest);
+	if (!is_sip_port(p->dport) && !is_sip_port(p->sport))
+		return CNT_other_port;
+	len = bpf_ntohs(udp->len);
+	if (len < sizeof(*udp) || p->l4_off - p->l3_off + len > p->ip_len)
+		return CNT_truncated;
+	p->sip_len = len - sizeof(*udp);
+	return PARSED;
+}
+
+static __always_inline int parse_ipv4(void *l3, void *end, struct packet *p)
+{
+	struct iphdr *ip = l3;
+	__u32 ihl;
+
+	if ((void *)(ip + 1) > end)
+		return CNT_truncated;
+	if (ip->protocol != IPPROTO_UDP)
+		return CNT_not_udp;
+	if (ip->frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
+		return CNT_fragment;
+	ihl = ip->ihl * 4;
+	if (ihl < sizeof(*ip))
+		return CNT_truncated;
+	p->l4_off = p->l3_off + ihl;
+	p->ip_len = bpf_ntohs(ip->tot_len);
+	p->ttl = ip->ttl;
+	p->tos = ip->tos;
+	return parse_udp(l3 + ihl, end, p);
+}
+
+static __always_inline int parse_ipv6(void *l3, void *end, struct packet *p)
+{
+	struct ipv6hdr *ip = l3;
+	void *at = ip + 1;
+	__u32 off = sizeof(*ip);
+	__u8 next;
+	int i;
+
+	if (at > end)
+		return CNT_truncated;
+	next = ip->nexthdr;
+	for (i = 0; i < MAX_EXTENSIONS && next != IPPROTO_UDP; i++) {
+		__u8 *ext = at;
+		__u32 len;
+
+		if (next == IPPROTO_FRAGMENT)
+			return CNT_fragment;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
+			return i || next == IPPROTO_AH || next == IPPROTO_ESP ? CNT_ipv6_ext : CNT_not_udp;
+		if (ext + 2 > (__u8 *)end)
+			return CNT_truncated;
+		next = ext[0];
+		len = (ext[1] + 1) * 8;
+		off += len;
+		at += len;
+	}
+	if (next != IPPROTO_UDP)
+		return CNT_ipv6_ext;
+	p->v6 = 1;
+	p->l4_off = p->l3_off + off;
+	p->ip_len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	p->ttl = ip->hop_limit;
+	p->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
+	return parse_udp(at, end, p);
+}
+
+/* Returns PARSED, or the counter that says why the frame is none of ours. */
+static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	__be16 *tpid = data + 2 * ETH_ALEN;
+	__be16 proto;
+	int i;
+
+	if ((void *)(eth + 1) > end)
+		return CNT_not_ip;
+	proto = *tpid;
+	p->l3_off = sizeof(*eth);
+	for (i = 0; i < 2; i++) {
+		if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
+			break;
+		tpid += 2;
+		if ((void *)(tpid + 1) > end)
+			return CNT_not_ip;
+		proto = *tpid;
+		p->l3_off += 4;
+	}
+	if (proto == bpf_htons(ETH_P_IP))
+		return parse_ipv4(tpid + 1, end, p);
+	if (proto == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(tpid + 1, end, p);
+	return CNT_not_ip;
+}
+
+/*
+ * Copies the IP packet into `buf` at SLOT_L3 and lets the scanner read it. Returns SIP_OK and *m filled in, or
+ * -1 when the packet was counted already and only has to pass.
+ */
+static __always_inline int read_message(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf,
+					struct sip_msg *m)
+{
+	__u32 len = p->ip_len, beg, verdict;
+
+	if (len > SLOT_ROOM) {
+		count(CNT_too_long);
+		return -1;
+	}
+	/* the verifier of 6.1 wants the bounds where it can see them: in one register, not before a mask */
+	asm volatile("%[len] &= 0x7ff\n"
+		     "if %[len] < 28 goto +1\n"
+		     "if %[len] <= %[room] goto +1\n"
+		     "%[len] = 28\n"
+		     : [len] "+r"(len)
+		     : [room] "i"(SLOT_ROOM));
+	if (bpf_xdp_load_bytes(ctx, p->l3_off, (void *)buf + SLOT_L3, len)) {
+		count(CNT_truncated);
+		return -1;
+	}
+	beg = SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr);
+	verdict = sip_scan(buf, beg, beg + p->sip_len, m);
+	if (verdict == SIP_OK)
+		return SIP_OK;
+	pass_unread(verdict);
+	return -1;
+}
+
+#endif

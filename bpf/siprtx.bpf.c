@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The two XDP programs of inline mode. siprtx_inside sees what the softswitch sends, siprtx_outside what the
+ * gateways answer. Whatever is in doubt passes, with a counter that names the reason (counters.def).
+ */
+#include "maps.h"
+
+#include "absorb.h"
+#include "capture.h"
+#include "match.h"
+
+/* An INVITE, or something to be skipped before one (rule 34)? Then it is read straight into a slot. */
+static __always_inline int may_be_invite(struct xdp_md *ctx, const struct packet *p)
+{
+	__u8 first;
+
+	if (bpf_xdp_load_bytes(ctx, p->l4_off + sizeof(struct udphdr), &first, 1))
+		return 0;
+	return first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0;
+}
+
+static __always_inline int invite(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
+				  struct siprtx_slot *slot, const struct siprtx_slot *buf)
+{
+	struct siprtx_hash_key *secret = map_one(&hash_key);
+	struct siprtx_txn *txn;
+	struct siprtx_key key;
+
+	if (!secret)
+		return pass(CNT_no_controller);
+	sip_key(buf, &cpu->msg, SIP_INVITE, secret, &key);
+	txn = bpf_map_lookup_elem(&txns, &key);
+	if (txn)
+		return repeated_invite(txn, &key);
+	if (!slot)
+		return pass(CNT_no_slot);
+	return new_invite(ctx, p, cpu, slot, &key);
+}
+
+SEC("xdp.frags")
+int siprtx_inside(struct xdp_md *ctx)
+{
+	struct siprtx_percpu *cpu = map_one(&percpu);
+	struct siprtx_slot *slot = NULL, *buf;
+	struct packet p = {};
+	int reason = parse(ctx, &p);
+
+	if (reason != PARSED || !cpu)
+		return pass(reason);
+	if (may_be_invite(ctx, &p))
+		slot = spare_slot(cpu);
+	buf = slot ?: &cpu->buf;
+	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
+		return XDP_PASS;
+	if (cpu->msg.code)
+		return pass(CNT_response_out);
+	if (cpu->msg.method == SIP_INVITE)
+		return invite(ctx, &p, cpu, slot, buf);
+	if (cpu->msg.method == SIP_CANCEL)
+		return pass(cancel(buf, &cpu->msg));
+	return pass(CNT_other_method);
+}
+
+SEC("xdp.frags")
+int siprtx_outside(struct xdp_md *ctx)
+{
+	struct siprtx_percpu *cpu = map_one(&percpu);
+	struct packet p = {};
+	int reason = parse(ctx, &p);
+
+	if (reason != PARSED || !cpu)
+		return pass(reason);
+	if (read_message(ctx, &p, &cpu->buf, &cpu->msg) != SIP_OK)
+		return XDP_PASS;
+	if (!cpu->msg.code)
+		return pass(CNT_request_in);
+	return pass(response(&p, &cpu->buf, &cpu->msg));
+}
+
+char _license[] SEC("license") = "GPL";

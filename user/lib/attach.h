@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The pinned bpf_links: which program is attached to which interface. */
+#ifndef SIPRTX_ATTACH_H
+#define SIPRTX_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "abi.h"
+
+/* What one attach() did, so that it can be undone. */
+struct attached {
+	char name[16];
+	enum siprtx_attach mode;
+	bool fresh;	    /* a new link was made; else `former` was replaced in place */
+	int former;	    /* program fd, -1: none */
+};
+
+/* Is a link pinned for this interface, and is it attached to what has this name now? */
+enum siprtx_attach attach_state(const char *pin_path, const char *ifname);
+/*
+ * Attaches prog_fd to the interface by a pinned bpf_link: native mode where the driver has it, else generic. A
+ * link that is there already gets the new program in place, with no packet in between. 0, or -errno with a sentence in why.
+ */
+int attach(const char *pin_path, const char *ifname, int prog_fd, struct attached *done, char *why, size_t why_size);
+/* Back to what it was before. */
+void attach_undo(const char *pin_path, struct attached *done);
+/* Forgets what an undo would have needed. */
+void attach_settle(struct attached *done);
+/* Detaches and unpins one interface's link. */
+int detach(const char *pin_path, const char *ifname);
+/* Detaches every link pinned under pin_path but those of the n names in `keep`. Returns how many, or -errno. */
+int detach_others(const char *pin_path, const char (*keep)[16], unsigned n);
+
+#endif

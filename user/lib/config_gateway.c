@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* [gateway NAME] */
+#include "config_parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_ADDRESS, KEY_PROFILE, KEY_ON_EXHAUSTED }; /* places in section_gateway.key */
+
+static bool open_gateway(struct parser *p, struct section *s)
+{
+	struct config *c = p->c;
+
+	if (c->n_gateways == CONFIG_MAX_GATEWAYS) {
+		parse_error(p, "Join gateways of one profile under a prefix", "gateway %s is one too many, the most is %u",
+			    s->name, CONFIG_MAX_GATEWAYS);
+		return false;
+	}
+	s->index = c->n_gateways++;
+	strcpy(c->gateway[s->index].name, s->name);
+	return true;
+}
+
+static void set_address(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	char whole[128], remedy[128];
+	const char *fault;
+
+	snprintf(whole, sizeof(whole), "%s", value);
+	fault = parse_gateway_address(value, &p->c->gateway[s->index], remedy, sizeof(remedy));
+	if (fault)
+		bad_value(p, key, whole, fault, remedy);
+}
+
+static void set_profile(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	const char *fault = name_fault(value);
+
+	if (fault)
+		bad_value(p, key, value, fault, "Give the name of a profile");
+	snprintf(s->profile, sizeof(s->profile), "%s", fault ? "" : value);
+}
+
+static void set_on_exhausted(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	static const char later[] = "record, and let routing read the records";
+	static const struct choice actions[] = {
+		{"record", ON_EXHAUSTED_RECORD},
+		{"reply-408", ON_EXHAUSTED_REPLY_408, later},
+		{"reply-503", ON_EXHAUSTED_REPLY_503, later},
+		{0},
+	};
+	int action;
+
+	if (choose(p, key, value, actions, &action))
+		p->c->gateway[s->index].on_exhausted = action;
+}
+
+static void resolve_profile(struct parser *p, struct section *s)
+{
+	const struct config *c = p->c;
+	char remedy[256] = "Known are ";
+
+	for (unsigned i = 0; i < c->n_profiles; i++) {
+		size_t n = strlen(remedy);
+
+		if (!strcmp(c->profile[i].name, s->profile)) {
+			c->gateway[s->index].profile = i;
+			return;
+		}
+		snprintf(remedy + n, sizeof(remedy) - n, "%s%s", i ? ", " : "", c->profile[i].name);
+	}
+	p->at = s->key[KEY_PROFILE];
+	parse_error(p, remedy, "gateway %s has a profile \"%s\" that is not defined", s->name, s->profile);
+}
+
+static void close_gateway(struct parser *p, struct section *s)
+{
+	const struct config_gateway *gateway = p->c->gateway, *self = &gateway[s->index];
+
+	if (*s->profile)
+		resolve_profile(p, s);
+	p->at = s->key[KEY_ADDRESS];
+	if (!p->at.line && !p->at.override) {
+		p->at = s->at;
+		parse_error(p, "Add address = ADDRESS[:PORT] or PREFIX", "gateway %s has no address", s->name);
+		return;
+	}
+	/* an address that was refused has left all zero, and an own word behind */
+	for (unsigned i = 0; i < s->index && (self->prefixlen || self->addr[10]); i++) {
+		if (gateway[i].prefixlen == self->prefixlen && gateway[i].port == self->port &&
+		    !memcmp(gateway[i].addr, self->addr, sizeof(self->addr))) {
+			parse_error(p, "Remove one of them", "gateway %s has the address of gateway %s", s->name,
+				    gateway[i].name);
+			return;
+		}
+	}
+}
+
+const struct section_kind section_gateway = {
+	.word = "gateway",
+	.named = true,
+	.open = open_gateway,
+	.close = close_gateway,
+	.key = {
+		[KEY_ADDRESS] = {"address", set_address},
+		[KEY_PROFILE] = {"profile", set_profile},
+		[KEY_ON_EXHAUSTED] = {"on_exhausted", set_on_exhausted},
+	},
+};

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* [siprtx] */
+#include "config_parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_MODE, KEY_INSIDE, KEY_OUTSIDE }; /* places in section_siprtx.key */
+
+static void set_mode(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	static const struct choice modes[] = {
+		{"inline", MODE_INLINE},
+		{"host", MODE_HOST, "inline, with siprtx on an edge between softswitch and gateways"},
+		{0},
+	};
+	int mode;
+
+	(void)s;
+	if (choose(p, key, value, modes, &mode))
+		p->c->mode = mode;
+}
+
+static void set_capture(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	static const struct choice captures[] = {
+		{"auto", CAPTURE_AUTO},
+		{"xdp", CAPTURE_XDP},
+		{"egress", CAPTURE_EGRESS, "auto, on an edge that itself does no NAT"},
+		{0},
+	};
+	int capture;
+
+	(void)s;
+	if (choose(p, key, value, captures, &capture))
+		p->c->capture = capture;
+}
+
+static void set_forward(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	static const struct choice ways[] = {{"kernel", false}, {"xdp", true}, {0}};
+	int xdp;
+
+	(void)s;
+	if (choose(p, key, value, ways, &xdp))
+		p->c->forward_xdp = xdp;
+}
+
+static void set_zerocopy(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	static const struct choice answers[] = {{"no", false}, {"yes", true}, {0}};
+	int yes;
+
+	(void)s;
+	if (choose(p, key, value, answers, &yes))
+		p->c->zerocopy = yes;
+}
+
+static bool has_interface(char list[][IFNAMSIZ], unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!strcmp(list[i], name))
+			return true;
+	}
+	return false;
+}
+
+static void too_many(struct parser *p, const struct key *key, const char *things, unsigned n, unsigned most)
+{
+	char remedy[64];
+
+	snprintf(remedy, sizeof(remedy), "Remove %u of them", n - most);
+	parse_error(p, remedy, "%s has %u %s, the most is %u", key->name, n, things, most);
+}
+
+static void set_interfaces(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	bool inside = key->field == SIDE_INSIDE;
+	char(*list)[IFNAMSIZ] = inside ? p->c->inside : p->c->outside;
+	unsigned n = 0, kept = 0;
+	char *name;
+
+	(void)s;
+	while ((name = next_item(&value))) {
+		n++;
+		if (!*name)
+			parse_error(p, "Remove a comma", "item %u of %s is empty", n, key->name);
+		else if (strlen(name) >= IFNAMSIZ || strpbrk(name, "/: \t"))
+			bad_value(p, key, name, "is not the name of an interface", "Take it from the output of: ip link");
+		else if (has_interface(list, kept, name))
+			bad_value(p, key, name, "is there twice", "Name each interface once");
+		else if (kept < MAX_OUTSIDE)
+			strcpy(list[kept++], name);
+	}
+	if (n > MAX_OUTSIDE)
+		too_many(p, key, "interfaces", n, MAX_OUTSIDE);
+	*(inside ? &p->c->n_inside : &p->c->n_outside) = kept;
+}
+
+static void set_ports(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	unsigned n = 0, kept = 0;
+	uint32_t port;
+	char *item;
+
+	(void)s;
+	while ((item = next_item(&value))) {
+		n++;
+		if (!whole_number(p, key, item, 1, UINT16_MAX, &port))
+			continue;
+		for (unsigned i = 0; i < kept; i++) {
+			if (p->c->sip_ports[i] == port)
+				bad_value(p, key, item, "is there twice", "Name each port once");
+		}
+		if (kept < CONFIG_MAX_PORTS)
+			p->c->sip_ports[kept++] = port;
+	}
+	if (n > CONFIG_MAX_PORTS)
+		too_many(p, key, "ports", n, CONFIG_MAX_PORTS);
+	p->c->n_sip_ports = kept;
+}
+
+static void set_transactions(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	(void)s;
+	whole_number(p, key, value, 16, 4194304, &p->c->max_transactions);
+}
+
+/* controller and CLI read the same file from different folders */
+static void set_path(struct parser *p, const struct key *key, const char *value, char out[PATH_MAX])
+{
+	if (*value != '/')
+		bad_value(p, key, value, "is not an absolute path", "Begin it with a /");
+	else if (strlen(value) >= PATH_MAX)
+		bad_value(p, key, value, "is too long", "Choose a shorter path");
+	else
+		strcpy(out, value);
+}
+
+static void set_pin_path(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	(void)s;
+	set_path(p, key, value, p->c->pin_path);
+}
+
+static void set_journal(struct parser *p, struct section *s, const struct key *key, char *value)
+{
+	(void)s;
+	set_path(p, key, value, p->c->journal);
+}
+
+static void close_siprtx(struct parser *p, struct section *s)
+{
+	struct config *c = p->c;
+
+	p->at = s->at;
+	/* a list that was given and refused has had its word */
+	if (!s->key[KEY_OUTSIDE].line && !s->key[KEY_OUTSIDE].override)
+		parse_error(p, "Name the interfaces towards the gateways, as in outside = eth1", "outside is not set");
+	if (!s->key[KEY_INSIDE].line && !s->key[KEY_INSIDE].override && c->mode == MODE_INLINE)
+		parse_error(p, "Name the interfaces towards the softswitch, as in inside = eth0", "inside is not set");
+	p->at = s->key[KEY_OUTSIDE];
+	for (unsigned i = 0; i < c->n_outside; i++) {
+		if (has_interface(c->inside, c->n_inside, c->outside[i]))
+			parse_error(p, "Name each interface on one side; on a one-armed edge, split it with VLANs and two ports",
+				    "%s is both inside and outside", c->outside[i]);
+	}
+}
+
+const struct section_kind section_siprtx = {
+	.word = "siprtx",
+	.close = close_siprtx,
+	.key = {
+		[KEY_MODE] = {"mode", set_mode},
+		[KEY_INSIDE] = {"inside", set_interfaces, SIDE_INSIDE},
+		[KEY_OUTSIDE] = {"outside", set_interfaces, SIDE_OUTSIDE},
+		{"sip_ports", set_ports},
+		{"max_transactions", set_transactions},
+		{"forward", set_forward},
+		{"capture", set_capture},
+		{"zerocopy", set_zerocopy},
+		{"pin_path", set_pin_path},
+		{"journal", set_journal},
+	},
+};

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "health.h"
+
+#include <string.h>
+
+#include "view.h"
+
+const struct siprtx_interface *meta_interface(const struct siprtx_meta *meta, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < meta->interfaces && i < MAX_INTERFACES; i++)
+		if (!strncmp(meta->interface[i].name, name, sizeof(meta->interface[i].name)))
+			return &meta->interface[i];
+	return NULL;
+}
+
+bool controller_alive(const struct siprtx_meta *meta, uint64_t now_ns)
+{
+	return meta->pid && meta->alive_ns && age_ns(now_ns, meta->alive_ns) < ALIVE_NS;
+}
+
+static bool is_attached(const struct health_facts *f, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_attached; i++)
+		if (!strncmp(f->attached[i].name, name, sizeof(f->attached[i].name)))
+			return true;
+	return false;
+}
+
+static void judge_controller(const struct health_facts *f, struct problems *reasons)
+{
+	const struct siprtx_meta *m = f->meta;
+
+	if (controller_alive(m, f->now_ns))
+		return;
+	if (!m->pid || !m->alive_ns)
+		problem_add(reasons, PROBLEM_ERROR, "", "start siprtxd", "the controller is not running");
+	else
+		problem_add(reasons, PROBLEM_ERROR, "", "start siprtxd", "the controller has not been seen for %s",
+			    text_age(age_ns(f->now_ns, m->alive_ns)).s);
+}
+
+static bool served(const struct health_facts *f, const char *name, bool outside)
+{
+	const struct siprtx_interface *i;
+	uint64_t beat;
+
+	if (!is_attached(f, name))
+		return false;
+	/* without a controller no heart beats: that has been said already */
+	if (!outside || !controller_alive(f->meta, f->now_ns))
+		return true;
+	i = meta_interface(f->meta, name);
+	beat = i && i->outside < MAX_OUTSIDE ? f->meta->heartbeat[i->outside] : 0;
+	return beat && age_ns(f->now_ns, beat) < HEARTBEAT_NS;
+}
+
+static void judge_side(const struct health_facts *f, const char (*name)[IFNAMSIZ], unsigned n, bool outside,
+		       struct problems *reasons)
+{
+	const char *side = outside ? "outside" : "inside";
+	enum problem_level level = PROBLEM_ERROR;
+	const struct siprtx_interface *known;
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (served(f, name[i], outside))
+			level = PROBLEM_WARNING;
+	for (i = 0; i < n; i++) {
+		if (served(f, name[i], outside))
+			continue;
+		known = meta_interface(f->meta, name[i]);
+		if (!is_attached(f, name[i]))
+			problem_add(reasons, level, "", "start siprtxd, or run siprtx load",
+				    "no program is attached to %s interface %s", side, name[i]);
+		else if (known && !known->up)
+			problem_add(reasons, level, "", "set it up", "%s interface %s is down", side, name[i]);
+		else
+			problem_add(reasons, level, "", "see the log of siprtxd",
+				    "copies due on %s interface %s do not get out", side, name[i]);
+	}
+}
+
+enum health health_judge(const struct health_facts *f, struct problems *reasons)
+{
+	unsigned errors = reasons->errors, n = reasons->n;
+
+	judge_controller(f, reasons);
+	judge_side(f, f->config->outside, f->config->n_outside, true, reasons);
+	judge_side(f, f->config->inside, f->config->n_inside, false, reasons);
+	if (!f->capture && controller_alive(f->meta, f->now_ns))
+		problem_add(reasons, PROBLEM_ERROR, "", "run siprtx set capture 1", "capture is switched off");
+	if (f->meta->journal_errno)
+		problem_add(reasons, PROBLEM_WARNING, "", "make room or set the path's rights",
+			    "the journal cannot be written: %s", strerror(f->meta->journal_errno));
+	return reasons->errors > errors ? HEALTH_INACTIVE : reasons->n > n ? HEALTH_DEGRADED : HEALTH_ACTIVE;
+}

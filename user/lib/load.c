@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "egress.h"
+#include "hash.h"
+#include "log.h"
+#include "seed.h"
+#include "siprtx.skel.h"
+
+struct loading {
+	const struct config *c;
+	char *why;
+	size_t why_size;
+	struct siprtx_bpf *bpf;
+	struct pins pins;
+	bool new_folder, new_maps;
+	struct attached done[2 * MAX_OUTSIDE];
+	unsigned n_done;
+};
+
+static int __attribute__((format(printf, 3, 4))) because(struct loading *l, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(l->why, l->why_size, format, args);
+	va_end(args);
+	return err;
+}
+
+/* What the attached programs and the seeded maps hang on: the object itself and the configuration. */
+static __u64 load_hash(const struct config *c)
+{
+	size_t size;
+	const void *elf = siprtx_bpf__elf_bytes(&size);
+	__u64 h = hash_bytes(HASH_START, elf, size);
+
+	h = hash_bytes(h, c->inside, c->n_inside * sizeof(c->inside[0]));
+	h = hash_bytes(h, c->outside, c->n_outside * sizeof(c->outside[0]));
+	h = hash_bytes(h, c->sip_ports, c->n_sip_ports * sizeof(c->sip_ports[0]));
+	h = hash_bytes(h, &c->forward_xdp, sizeof(c->forward_xdp));
+	h = hash_bytes(h, &c->max_transactions, sizeof(c->max_transactions));
+	h = hash_bytes(h, c->profile, sizeof(c->profile));
+	return hash_bytes(h, c->gateway, c->n_gateways * sizeof(*c->gateway));
+}
+
+/* libbpf's own lines, the verifier's among them, are for who asks. */
+static int libbpf_log(enum libbpf_print_level level __attribute__((unused)), const char *format, va_list args)
+{
+	return log_verbose ? vfprintf(stderr, format, args) : 0;
+}
+
+/* Maps of an earlier load must fit: they hold live transactions, so they are never thrown away in silence. */
+static int look_at_pins(struct loading *l)
+{
+	int err = pins_open(&l->pins, l->c->pin_path, true);
+
+	if (err == -ENOENT) {
+		l->new_maps = true;
+		return 0;
+	}
+	if (err == -EPROTO)
+		return because(l, err, "%s holds maps of another version of siprtx. Run `siprtx unload` first.", l->c->pin_path);
+	if (err)
+		return because(l, err, "cannot open the maps under %s: %s. Run as root.", l->c->pin_path, strerror(-err));
+	if (l->pins.meta->transactions != l->c->max_transactions) {
+		err = because(l, -EEXIST, "the maps under %s were made for max_transactions = %u, the configuration says %u. Run `siprtx unload` first; it drops the transactions held.",
+			      l->c->pin_path, l->pins.meta->transactions, l->c->max_transactions);
+		pins_close(&l->pins);
+	}
+	return err;
+}
+
+static int make_folder(struct loading *l)
+{
+	if (!mkdir(l->c->pin_path, 0750)) {
+		l->new_folder = true;
+		return 0;
+	}
+	if (errno == EEXIST)
+		return 0;
+	return because(l, -errno, "cannot make %s: %s. Mount a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and run as root.",
+		       l->c->pin_path, strerror(errno));
+}
+
+static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c, int cpus)
+{
+	for (unsigned i = 0; i < c->n_sip_ports; i++)
+		bpf->rodata->sip_ports[c->sip_ports[i] >> 6] |= 1ull << (c->sip_ports[i] & 63);
+	bpf->rodata->free_mask = seed_free_slots(c, cpus) - 1;
+	bpf->rodata->forward_xdp = c->forward_xdp;
+}
+
+static int pin_maps(struct loading *l)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+	int err;
+
+	for (int id = 0; id < PIN_COUNT; id++) {
+		map = bpf_object__find_map_by_name(l->bpf->obj, pin_name(id));
+		if (snprintf(path, sizeof(path), "%s/%s", l->c->pin_path, pin_name(id)) >= (int)sizeof(path))
+			return because(l, -ENAMETOOLONG, "pin_path %s is too long. Choose a shorter one.", l->c->pin_path);
+		err = map ? bpf_map__set_pin_path(map, path) : -ENOENT;
+		if (err)
+			return because(l, err, "map %s cannot be pinned: %s.", pin_name(id), strerror(-err));
+	}
+	return 0;
+}
+
+static int load_programs(struct loading *l)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+
+	if (cpus < 0)
+		return because(l, cpus, "cannot tell how many CPUs there are: %s.", strerror(-cpus));
+	l->bpf = siprtx_bpf__open();
+	if (!l->bpf)
+		return because(l, -errno, "cannot read the BPF object: %s.", strerror(errno));
+	set_program_constants(l->bpf, l->c, cpus);
+	bpf_map__set_max_entries(l->bpf->maps.slots, seed_slots(l->c, cpus));
+	bpf_map__set_max_entries(l->bpf->maps.free_slots, seed_free_slots(l->c, cpus));
+	bpf_map__set_max_entries(l->bpf->maps.txns, seed_txns(l->c));
+	err = pin_maps(l);
+	if (err)
+		return err;
+	err = siprtx_bpf__load(l->bpf);
+	if (err == -EPERM || err == -EACCES)
+		return because(l, err, "the kernel refuses the programs: %s. Run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.",
+			       strerror(-err));
+	if (err)
+		return because(l, err, "the kernel refuses the programs or maps: %s. `-v` shows its reasons.", strerror(-err));
+	return 0;
+}
+
+static int fill_maps(struct loading *l)
+{
+	int err = 0;
+
+	if (l->new_maps) {
+		/* the magic number is not there yet, so not by pins_open()'s own check */
+		__u32 zero = 0;
+		struct siprtx_meta meta = {.abi = SIPRTX_ABI, .slots = bpf_map__max_entries(l->bpf->maps.slots)};
+
+		if (bpf_map_update_elem(bpf_map__fd(l->bpf->maps.meta), &zero, &meta, BPF_ANY))
+			return because(l, -errno, "cannot write the map meta: %s.", strerror(errno));
+		err = pins_open(&l->pins, l->c->pin_path, true);
+		if (!err)
+			err = seed_new(&l->pins, l->c);
+	}
+	if (!err)
+		err = seed_values(&l->pins, l->c, 0);
+	if (err)
+		return because(l, err, "cannot fill the maps under %s: %s.", l->c->pin_path, strerror(-err));
+	return 0;
+}
+
+static int attach_one(struct loading *l, const char *ifname, int prog_fd)
+{
+	int err = attach(l->c->pin_path, ifname, prog_fd, &l->done[l->n_done], l->why, l->why_size);
+
+	if (!err)
+		l->n_done++;
+	return err;
+}
+
+static int attach_all(struct loading *l)
+{
+	int in = bpf_program__fd(l->bpf->progs.siprtx_inside), out = bpf_program__fd(l->bpf->progs.siprtx_outside);
+	int err = 0;
+
+	/* the side that stops timers first: nothing is captured before its answer would be seen */
+	for (unsigned i = 0; i < l->c->n_outside && !err; i++)
+		err = attach_one(l, l->c->outside[i], out);
+	for (unsigned i = 0; i < l->c->n_inside && !err; i++)
+		err = attach_one(l, l->c->inside[i], in);
+	return err;
+}
+
+static void name_interfaces(struct loading *l)
+{
+	struct siprtx_meta *m = l->pins.meta;
+
+	m->interfaces = 0;
+	for (unsigned i = 0; i < l->n_done; i++) {
+		struct siprtx_interface *itf = &m->interface[i];
+
+		memset(itf, 0, sizeof(*itf));
+		strcpy(itf->name, l->done[i].name);
+		itf->ifindex = if_nametoindex(itf->name);
+		itf->attach = l->done[i].mode;
+		itf->side = i < l->c->n_outside ? SIDE_OUTSIDE : SIDE_INSIDE;
+		itf->outside = i < l->c->n_outside ? i : 0;
+		itf->up = 1;
+	}
+	m->interfaces = l->n_done;
+}
+
+static void unpin_maps(const char *pin_path)
+{
+	char path[PATH_MAX];
+
+	for (int id = 0; id < PIN_COUNT; id++)
+		if (snprintf(path, sizeof(path), "%s/%s", pin_path, pin_name(id)) < (int)sizeof(path))
+			unlink(path);
+}
+
+static void undo(struct loading *l)
+{
+	while (l->n_done)
+		attach_undo(l->c->pin_path, &l->done[--l->n_done]);
+	if (l->new_maps)
+		unpin_maps(l->c->pin_path);
+	if (l->new_folder)
+		rmdir(l->c->pin_path);
+}
+
+static int finish(struct loading *l)
+{
+	struct timespec now;
+	int err;
+
+	name_interfaces(l);
+	err = egress_refresh(l->pins.fd[PIN_egress], l->pins.meta);
+	if (err)
+		return because(l, err, "cannot ask netlink for the interfaces: %s.", strerror(-err));
+	err = seed_values(&l->pins, l->c, load_hash(l->c));
+	if (err)
+		return because(l, err, "cannot write the map configured: %s.", strerror(-err));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	l->pins.meta->loaded_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	return 0;
+}
+
+int load(const struct config *c, char *why, size_t why_size)
+{
+	struct loading l = {.c = c, .why = why, .why_size = why_size};
+	char keep[2 * MAX_OUTSIDE][16];
+	int err;
+
+	memset(l.pins.fd, -1, sizeof(l.pins.fd));
+	libbpf_set_print(libbpf_log);
+	err = look_at_pins(&l);
+	if (err)
+		return err;
+	err = make_folder(&l);
+	if (!err)
+		err = load_programs(&l);
+	if (!err)
+		err = fill_maps(&l);
+	if (!err)
+		err = attach_all(&l);
+	if (!err)
+		err = finish(&l);
+	if (err) {
+		undo(&l);
+	} else {
+		for (unsigned i = 0; i < l.n_done; i++) {
+			memcpy(keep[i], l.done[i].name, sizeof(keep[i]));
+			attach_settle(&l.done[i]);
+		}
+		detach_others(c->pin_path, keep, l.n_done);
+	}
+	pins_close(&l.pins);
+	siprtx_bpf__destroy(l.bpf);
+	return err;
+}
+
+bool load_is_done(const struct config *c)
+{
+	struct siprtx_configured configured;
+	struct pins p;
+	__u32 zero = 0;
+	bool done;
+
+	if (pins_open(&p, c->pin_path, false))
+		return false;
+	done = !bpf_map_lookup_elem(p.fd[PIN_configured], &zero, &configured) && configured.load_hash == load_hash(c);
+	for (unsigned i = 0; i < c->n_inside && done; i++)
+		done = attach_state(c->pin_path, c->inside[i]) != ATTACH_NONE;
+	for (unsigned i = 0; i < c->n_outside && done; i++)
+		done = attach_state(c->pin_path, c->outside[i]) != ATTACH_NONE;
+	pins_close(&p);
+	return done;
+}
+
+int unload(const char *pin_path, char *why, size_t why_size)
+{
+	int links;
+
+	if (access(pin_path, F_OK)) {
+		snprintf(why, why_size, "nothing is loaded under %s.", pin_path);
+		return -ENOENT;
+	}
+	links = detach_others(pin_path, NULL, 0);
+	if (links < 0) {
+		snprintf(why, why_size, "cannot read %s: %s. Run as root.", pin_path, strerror(-links));
+		return links;
+	}
+	unpin_maps(pin_path);
+	if (rmdir(pin_path) && errno != ENOENT) {
+		int err = -errno;
+
+		snprintf(why, why_size, "%s is not empty or cannot be removed: %s. Remove what is in it by hand.", pin_path, strerror(-err));
+		return err;
+	}
+	return 0;
+}

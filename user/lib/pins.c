@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "pins.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	bool mapped;
+} pin[PIN_COUNT] = {
+#define MAP(name, mapped) [PIN_##name] = {#name, mapped},
+	PINNED_MAPS(MAP)
+#undef MAP
+};
+
+const char *pin_name(enum pin_id id)
+{
+	return pin[id].name;
+}
+
+static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = p->writable ? 0 : BPF_F_RDONLY);
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", pin_path, pin[id].name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	p->fd[id] = bpf_obj_get_opts(path, &opts);
+	if (p->fd[id] < 0) {
+		int err = -errno;
+
+		p->fd[id] = -1;
+		return err;
+	}
+	if (bpf_obj_get_info_by_fd(p->fd[id], &info, &size))
+		return -errno;
+	p->entries[id] = info.max_entries;
+	if (pin[id].mapped) {
+		size_t page = sysconf(_SC_PAGESIZE);
+		size_t length = (size_t)info.max_entries * ((info.value_size + 7) & ~7u);
+
+		p->length[id] = (length + page - 1) & ~(page - 1);
+	}
+	return 0;
+}
+
+static int map_memory(struct pins *p, enum pin_id id, void *where)
+{
+	void *at = mmap(NULL, p->length[id], p->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, p->fd[id], 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*(void **)where = at;
+	return 0;
+}
+
+static void **memory_of(struct pins *p, enum pin_id id)
+{
+	switch (id) {
+	case PIN_slots:
+		return (void **)&p->slots;
+	case PIN_meta:
+		return (void **)&p->meta;
+	case PIN_in_force:
+		return (void **)&p->in_force;
+	case PIN_profiles:
+		return (void **)&p->profiles;
+	case PIN_tunables:
+		return (void **)&p->tunables;
+	case PIN_free_slots:
+		return (void **)&p->free_slots;
+	case PIN_free_pos:
+		return (void **)&p->free_pos;
+	case PIN_stats:
+		return (void **)&p->stats;
+	case PIN_lateness:
+		return (void **)&p->lateness;
+	case PIN_events:
+		return (void **)&p->events;
+	default:
+		return NULL;
+	}
+}
+
+int pins_open(struct pins *p, const char *pin_path, bool writable)
+{
+	int err = 0;
+
+	memset(p, 0, sizeof(*p));
+	memset(p->fd, -1, sizeof(p->fd));
+	p->writable = writable;
+	for (int id = 0; id < PIN_COUNT && !err; id++) {
+		err = open_map(p, id, pin_path);
+		if (!err && pin[id].mapped)
+			err = map_memory(p, id, memory_of(p, id));
+		/* one map there and another not: pins of another program, or of another version */
+		if (err == -ENOENT && id > 0)
+			err = -EPROTO;
+	}
+	if (!err && (p->meta->abi != SIPRTX_ABI || p->entries[PIN_slots] != p->meta->slots))
+		err = -EPROTO;
+	if (err)
+		pins_close(p);
+	return err;
+}
+
+void pins_close(struct pins *p)
+{
+	for (int id = 0; id < PIN_COUNT; id++) {
+		void **memory = memory_of(p, id);
+
+		if (memory && *memory) {
+			munmap(*memory, p->length[id]);
+			*memory = NULL;
+		}
+		if (p->fd[id] >= 0)
+			close(p->fd[id]);
+		p->fd[id] = -1;
+	}
+}

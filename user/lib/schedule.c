@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "schedule.h"
+
+#include <stdio.h>
+
+unsigned schedule_count(const uint32_t *field)
+{
+	unsigned most = MAX_INTERVALS;
+	unsigned n = 0;
+
+	if (field[PF_SEND_RETRY] && field[PF_SEND_RETRY] < most)
+		most = field[PF_SEND_RETRY];
+	while (n < most && field[PF_INTERVAL + n])
+		n++;
+	return n;
+}
+
+struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
+{
+	uint32_t end = field[PF_TIMEOUT_INVITE];
+	struct schedule_wait next;
+
+	if (step < schedule_count(field))
+		next = (struct schedule_wait){field[PF_INTERVAL + step], SCHEDULE_SEND};
+	else
+		next = (struct schedule_wait){field[PF_FINAL_WAIT], SCHEDULE_EXHAUSTED};
+	/* at the very ms of a copy the time-out wins: the softswitch has given up by then */
+	if (end && (uint64_t)elapsed_ms + next.wait_ms >= end)
+		next = (struct schedule_wait){end > elapsed_ms ? end - elapsed_ms : 0, SCHEDULE_EXHAUSTED};
+	return next;
+}
+
+uint32_t schedule_stage_ms(const uint32_t *field, enum siprtx_stage stage)
+{
+	switch (stage) {
+	case STAGE_TRYING:
+		return field[PF_TIMEOUT_TRYING];
+	case STAGE_PROGRESS:
+		return field[PF_TIMEOUT_PROGRESS];
+	case STAGE_PROGRESS_SDP:
+		return field[PF_TIMEOUT_PROGRESS_SDP];
+	case STAGE_RINGING:
+		return field[PF_TIMEOUT_RINGING];
+	case STAGE_NOTHING:
+		break;
+	}
+	return 0;
+}
+
+enum siprtx_end schedule_stage_end(enum siprtx_stage stage)
+{
+	switch (stage) {
+	case STAGE_TRYING:
+		return END_TRYING_TIMEOUT;
+	case STAGE_PROGRESS:
+	case STAGE_PROGRESS_SDP:
+		return END_PROGRESS_TIMEOUT;
+	case STAGE_RINGING:
+		return END_RINGING_TIMEOUT;
+	case STAGE_NOTHING:
+		break;
+	}
+	return END_NO_RESPONSE;
+}
+
+uint64_t schedule_window_ms(const uint32_t *field)
+{
+	unsigned count = schedule_count(field);
+	uint64_t window = field[PF_FINAL_WAIT];
+
+	for (unsigned i = 0; i < count; i++)
+		window += field[PF_INTERVAL + i];
+	if (field[PF_TIMEOUT_INVITE] && field[PF_TIMEOUT_INVITE] < window)
+		window = field[PF_TIMEOUT_INVITE];
+	return window;
+}
+
+const char *const builtin_profile_name[7] = {
+	"standard", "unstable", "fast-failover", "high-reliability", "aggressive", "rfc3261", "vos3000",
+};
+
+/* VOS3000's defaults for the four stages; final_wait makes the standard list RFC 3261's Timer B of 32 s */
+#define STAGES                                                                                                         \
+	[PF_TIMEOUT_TRYING] = 20000, [PF_TIMEOUT_PROGRESS] = 20000, [PF_TIMEOUT_PROGRESS_SDP] = 120000,                \
+	[PF_TIMEOUT_RINGING] = 120000, [PF_FINAL_WAIT] = 500
+/* VOS3000's SS_SIP_RESEND_INTERVAL as shipped */
+#define STANDARD_LIST 500, 1000, 2000, 4000, 4000, 4000, 4000, 4000, 4000, 4000
+
+const uint32_t builtin_profile[7][PROFILE_FIELDS] = {
+	{STANDARD_LIST, [PF_SEND_RETRY] = 10, STAGES},
+	{500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000, 8000, STAGES},
+	{500, 1000, 2000, 4000, 4000, 4000, STAGES},
+	{1000, 2000, 4000, 4000, 4000, 4000, 4000, 4000, 4000, 4000, STAGES},
+	{500, 500, 1000, 1000, 2000, 2000, 4000, 4000, 4000, 4000, STAGES},
+	{500, 1000, 2000, 4000, 8000, 16000, STAGES},
+	{STANDARD_LIST, [PF_SEND_RETRY] = 10, [PF_TIMEOUT_INVITE] = 10000, STAGES},
+};
+
+const char *profile_field_name(unsigned field)
+{
+	static const char *const name[PF_COUNT] = {
+		"interval_1",	   "interval_2",	   "interval_3",      "interval_4",	    "interval_5",
+		"interval_6",	   "interval_7",	   "interval_8",      "interval_9",	    "interval_10",
+		"send_retry",	   "timeout_invite",	   "timeout_trying",  "timeout_progress",   "timeout_progress_sdp",
+		"timeout_ringing", "final_wait",
+	};
+
+	return field < PF_COUNT ? name[field] : NULL;
+}
+
+static bool in_range(const char *name, uint32_t value, uint32_t min, uint32_t max, const char *unit, char *why,
+		     size_t why_size)
+{
+	bool under = value < min;
+
+	if (!under && value <= max)
+		return true;
+	snprintf(why, why_size, "%s is %u%s, %s %u%s", name, value, unit, under ? "under" : "over", under ? min : max,
+		 unit);
+	return false;
+}
+
+bool profile_field_ok(unsigned field, uint32_t value, char *why, size_t why_size)
+{
+	const char *name = profile_field_name(field);
+
+	if (!name) {
+		snprintf(why, why_size, "a profile has no field %u", field);
+		return false;
+	}
+	if (field == PF_SEND_RETRY)
+		return in_range(name, value, 0, MAX_INTERVALS, "", why, why_size);
+	if (field == PF_INTERVAL && !value) {
+		snprintf(why, why_size, "interval_1 is 0, so the list is empty");
+		return false;
+	}
+	if (field < PF_INTERVAL + MAX_INTERVALS && !value)
+		return true;
+	return in_range(name, value, field < MAX_INTERVALS || field == PF_FINAL_WAIT ? INTERVAL_MIN_MS : 0,
+			INTERVAL_MAX_MS, " ms", why, why_size);
+}
+
+bool tunable_ok(unsigned index, uint32_t value, char *why, size_t why_size)
+{
+	static const struct {
+		const char *name;
+		uint32_t min, max;
+	} tunable[TUN_COUNT] = {
+#define TUNABLE(number, name, def, min, max, unit, help) [number] = {#name, min, max},
+#include "tunables.def"
+#undef TUNABLE
+	};
+
+	if (index >= TUN_COUNT) {
+		snprintf(why, why_size, "there is no tunable %u", index);
+		return false;
+	}
+	return in_range(tunable[index].name, value, tunable[index].min, tunable[index].max, "", why, why_size);
+}

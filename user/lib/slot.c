@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "slot.h"
+
+static bool swap(struct siprtx_slot *s, uint64_t *seen, uint64_t next)
+{
+	return __atomic_compare_exchange_n(&s->word, seen, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static bool change_flag(struct siprtx_slot *s, uint32_t gen, bool taken)
+{
+	uint64_t word = slot_word(s);
+
+	while (word_gen(word) == gen && word_state(word) == ST_CALLING) {
+		uint64_t next = taken ? word | WORD_TAKEN : word & ~(uint64_t)WORD_TAKEN;
+
+		if (next == word || swap(s, &word, next))
+			return true;
+	}
+	return false;
+}
+
+bool slot_take(struct siprtx_slot *s, uint32_t gen)
+{
+	return change_flag(s, gen, true);
+}
+
+bool slot_give_back(struct siprtx_slot *s, uint32_t gen)
+{
+	return change_flag(s, gen, false);
+}
+
+bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
+{
+	uint64_t next = word_moved(seen, ST_TERMINATED, word_stage(seen), word_code(seen));
+
+	return swap(s, &seen, (next & ~0xf000ull) | (uint64_t)end << 12);
+}
+
+void slot_free(struct free_list *f, struct siprtx_slot *slots, uint32_t slot)
+{
+	struct siprtx_slot *s = &slots[slot];
+	uint64_t tail = f->pos->tail;
+
+	/* the word first: a controller killed in between must not take the cleared fields for a live transaction's */
+	__atomic_store_n(&s->word, (uint64_t)(word_gen(slot_word(s)) + 1) << 32 | ST_FREE, __ATOMIC_RELEASE);
+	s->resp_ns = s->due_ns = s->last_send_ns = s->record_seq = 0;
+	s->late_us_max = 0;
+	s->sends = s->step = 0;
+	f->ring[2 * (tail & f->mask)] = slot;
+	__atomic_store_n(&f->pos->tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+uint64_t free_list_count(const struct free_list *f)
+{
+	uint64_t head = __atomic_load_n(&f->pos->head, __ATOMIC_ACQUIRE);
+	uint64_t tail = __atomic_load_n(&f->pos->tail, __ATOMIC_ACQUIRE);
+
+	return tail - head;
+}

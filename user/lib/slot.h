@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The slot word changed by compare-and-swap, and the free list given back to. Shared with the XDP programs. */
+#ifndef SIPRTX_SLOT_H
+#define SIPRTX_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+static inline uint64_t slot_word(const struct siprtx_slot *s)
+{
+	return __atomic_load_n(&s->word, __ATOMIC_ACQUIRE);
+}
+
+/* Sets or clears WORD_TAKEN while the slot is of this generation and calling. False: it is not any more. */
+bool slot_take(struct siprtx_slot *s, uint32_t gen);
+bool slot_give_back(struct siprtx_slot *s, uint32_t gen);
+
+/* From the word last looked at to ST_TERMINATED. False: the word is another by now, nothing changed; look again. */
+bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
+
+/* The ring of free slots. One thread of one process gives back, the XDP programs take. */
+struct free_list {
+	__u32 *ring; /* 8 bytes an entry, as a mapped u32 array has it */
+	struct siprtx_free_pos *pos;
+	uint32_t mask; /* entries - 1, a power of two less one */
+};
+
+/*
+ * Frees a slot that nobody sends from any more: the next generation, ST_FREE, what the controller wrote is cleared;
+ * then onto the free list. From here on a {slot, generation} of `txns` that was its own matches nothing.
+ */
+void slot_free(struct free_list *f, struct siprtx_slot *slots, uint32_t slot);
+uint64_t free_list_count(const struct free_list *f);
+
+#endif

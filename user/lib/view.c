@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "view.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "schedule.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+struct text text_seconds(uint64_t ms)
+{
+	struct text t;
+	int n;
+
+	n = snprintf(t.s, sizeof(t.s), "%" PRIu64 ".%03u", ms / 1000, (unsigned)(ms % 1000));
+	while (t.s[n - 1] == '0')
+		t.s[--n] = '\0';
+	if (t.s[n - 1] == '.')
+		t.s[--n] = '\0';
+	return t;
+}
+
+struct text text_us_as_ms(int64_t us)
+{
+	struct text t;
+
+	snprintf(t.s, sizeof(t.s), "%.2f ms", us / 1e3);
+	return t;
+}
+
+struct text text_age(uint64_t ns)
+{
+	uint64_t s = ns / NS_PER_S, min = s / 60, h = min / 60;
+	struct text t;
+
+	if (s < 1)
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " ms", ns / NS_PER_MS);
+	else if (min < 1)
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " s", s);
+	else if (h < 1)
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " min %" PRIu64 " s", min, s % 60);
+	else if (h < 24)
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " h %" PRIu64 " min", h, min % 60);
+	else
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " d %" PRIu64 " h", h / 24, h % 24);
+	return t;
+}
+
+struct text text_percent(uint64_t part, uint64_t whole)
+{
+	struct text t;
+
+	snprintf(t.s, sizeof(t.s), "%.1f %%", whole ? 100.0 * part / whole : 0.0);
+	return t;
+}
+
+struct text text_rate(double per_s)
+{
+	struct text t;
+
+	snprintf(t.s, sizeof(t.s), "%.*f", per_s >= 100 || per_s <= 0 ? 0 : per_s >= 1 ? 1 : 2, per_s);
+	return t;
+}
+
+struct text text_field(unsigned field, uint32_t value)
+{
+	struct text t;
+
+	if (field != PF_SEND_RETRY)
+		return text_seconds(value);
+	snprintf(t.s, sizeof(t.s), "%" PRIu32, value);
+	return t;
+}
+
+double rate_per_s(uint64_t before, uint64_t after, uint64_t period_ns)
+{
+	return after > before && period_ns ? (after - before) * 1e9 / period_ns : 0;
+}
+
+bool lateness_quantile(const __u64 *buckets, double q, uint64_t max_us, uint64_t *us)
+{
+	uint64_t copy[LATENESS_BUCKETS], total = 0, sum = 0, rank;
+	unsigned b;
+
+	/* the controller goes on counting meanwhile: total and sum must be of the same numbers */
+	for (b = 0; b < LATENESS_BUCKETS; b++) {
+		copy[b] = buckets[b];
+		total += copy[b];
+	}
+	if (!total)
+		return false;
+	rank = q * total;
+	if (rank < q * total || !rank)
+		rank++;
+	for (b = 0; b < LATENESS_BUCKETS - 1; b++) {
+		sum += copy[b];
+		if (sum >= rank)
+			break;
+	}
+	/* the last bucket has no bound of its own */
+	*us = b < LATENESS_BUCKETS - 1 && lateness_bound_us(b) < max_us ? lateness_bound_us(b) : max_us;
+	return true;
+}
+
+static bool digits(const char **s, uint64_t most, uint64_t *value)
+{
+	uint64_t v = 0;
+
+	for (; isdigit((unsigned char)**s); (*s)++) {
+		v = v * 10 + (**s - '0');
+		if (v > most)
+			return false;
+	}
+	*value = v;
+	return true;
+}
+
+int parse_seconds(const char *s, uint32_t *ms)
+{
+	uint64_t whole, part = 0, unit = 100;
+	const char *at = s;
+
+	if (!digits(&at, UINT32_MAX / 1000 - 1, &whole))
+		return -ERANGE;
+	if (*at == '.') {
+		if (at == s && !isdigit((unsigned char)at[1]))
+			return -EINVAL;
+		for (at++; isdigit((unsigned char)*at); at++, unit /= 10) {
+			if (!unit)
+				return -EINVAL;
+			part += (*at - '0') * unit;
+		}
+	}
+	if (at == s || *at)
+		return -EINVAL;
+	*ms = whole * 1000 + part;
+	return 0;
+}
+
+int parse_u32(const char *s, uint32_t *value)
+{
+	const char *at = s;
+	uint64_t v;
+
+	if (!digits(&at, UINT32_MAX, &v))
+		return -ERANGE;
+	if (at == s || *at)
+		return -EINVAL;
+	*value = v;
+	return 0;
+}
+
+int parse_intervals(const char *s, uint32_t ms[MAX_INTERVALS], char *why, size_t why_size)
+{
+	uint32_t list[MAX_INTERVALS] = {0};
+	char one[32];
+	unsigned n = 0;
+	size_t len;
+
+	for (;; s += len + 1) {
+		s += strspn(s, " ");
+		len = strcspn(s, ",");
+		if (n == MAX_INTERVALS) {
+			snprintf(why, why_size, "the list has more than %d intervals; give %d or fewer", MAX_INTERVALS,
+				 MAX_INTERVALS);
+			return -EINVAL;
+		}
+		snprintf(one, sizeof(one), "%.*s", (int)len, s);
+		while (*one && one[strlen(one) - 1] == ' ')
+			one[strlen(one) - 1] = '\0';
+		if (len >= sizeof(one) || parse_seconds(one, &list[n])) {
+			snprintf(why, why_size, "interval %u is \"%s\"; give seconds, as in 0.5,1,2", n + 1, one);
+			return -EINVAL;
+		}
+		if (!list[n]) {
+			snprintf(why, why_size, "interval %u is 0; leave it out, a list ends by itself", n + 1);
+			return -EINVAL;
+		}
+		n++;
+		if (!s[len])
+			break;
+	}
+	memcpy(ms, list, sizeof(list));
+	return n;
+}
+
+/* Levenshtein's distance, of names short enough to be commands; cut at 31 bytes. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[32], i, j, diagonal, above, cost;
+	unsigned la = strnlen(a, 31), lb = strnlen(b, 31);
+
+	for (j = 0; j <= lb; j++)
+		row[j] = j;
+	for (i = 1; i <= la; i++) {
+		diagonal = row[0];
+		row[0] = i;
+		for (j = 1; j <= lb; j++) {
+			above = row[j];
+			cost = diagonal + (a[i - 1] != b[j - 1]);
+			if (above + 1 < cost)
+				cost = above + 1;
+			if (row[j - 1] + 1 < cost)
+				cost = row[j - 1] + 1;
+			row[j] = cost;
+			diagonal = above;
+		}
+	}
+	return row[lb];
+}
+
+int nearest_name(const char *word, const char *const *names, unsigned n)
+{
+	unsigned i, d, best = 3; /* more than two slips are another word */
+	size_t len = strlen(word);
+	int found = -1;
+
+	for (i = 0; i < n; i++) {
+		if (!names[i])
+			continue;
+		d = len >= 2 && !strncmp(word, names[i], len) ? 0 : distance(word, names[i]);
+		if (d < best && d < strlen(names[i])) {
+			best = d;
+			found = i;
+		}
+	}
+	return found;
+}
+
+char *bpftool_line(const char *pin_path, const char *map, uint32_t key, uint32_t value, char *buf, size_t size)
+{
+	uint8_t k[4], v[4];
+
+	memcpy(k, &key, sizeof(k));
+	memcpy(v, &value, sizeof(v));
+	snprintf(buf, size, "bpftool map update pinned %s/%s key %u %u %u %u value %u %u %u %u", pin_path, map, k[0],
+		 k[1], k[2], k[3], v[0], v[1], v[2], v[3]);
+	return buf;
+}
+
+#define NAME_OF(names, i) ((size_t)(i) < sizeof(names) / sizeof((names)[0]) && (names)[i] ? (names)[i] : "?")
+
+const char *state_name(enum siprtx_state state)
+{
+	static const char *const names[] = {
+		[ST_FREE] = "free",	      [ST_CALLING] = "calling",	      [ST_PROCEEDING] = "proceeding",
+		[ST_COMPLETED] = "completed", [ST_TERMINATED] = "terminated",
+	};
+
+	return NAME_OF(names, state);
+}
+
+const char *stage_name(enum siprtx_stage stage)
+{
+	static const char *const names[] = {
+		[STAGE_NOTHING] = "nothing",	       [STAGE_TRYING] = "trying",   [STAGE_PROGRESS] = "progress",
+		[STAGE_PROGRESS_SDP] = "progress_sdp", [STAGE_RINGING] = "ringing",
+	};
+
+	return NAME_OF(names, stage);
+}
+
+const char *end_name(enum siprtx_end end)
+{
+	static const char *const names[] = {
+		[END_NONE] = "none",
+		[END_NO_RESPONSE] = "no_response",
+		[END_TRYING_TIMEOUT] = "trying_timeout",
+		[END_PROGRESS_TIMEOUT] = "progress_timeout",
+		[END_RINGING_TIMEOUT] = "ringing_timeout",
+		[END_CANCELLED] = "cancelled",
+		[END_HELD_TOO_LONG] = "held_too_long",
+	};
+
+	return NAME_OF(names, end);
+}
+
+const char *event_name(enum siprtx_event_kind kind)
+{
+	static const char *const names[] = {
+		[EV_NEW] = "new",	[EV_SEND] = "send",	      [EV_COPY] = "copy", [EV_RESPONSE] = "response",
+		[EV_CANCEL] = "cancel", [EV_EXHAUSTED] = "exhausted", [EV_LATE] = "late_response",
+	};
+
+	return NAME_OF(names, kind);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+int cli_fail(enum cli_exit code, const char *format, ...)
+{
+	va_list args;
+
+	fputs("siprtx: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs(".\n", stderr);
+	return code;
+}
+
+int cli_no_memory(void)
+{
+	return cli_fail(CLI_FAILED, "there is no memory left; free some");
+}
+
+static uint64_t pin_ino(const struct cli *cli)
+{
+	char path[PATH_MAX + 16];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", cli->config.pin_path, pin_name(PIN_meta));
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+bool cli_pins_gone(const struct cli *cli)
+{
+	return pin_ino(cli) != cli->pins_ino;
+}
+
+int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
+{
+	const char *path = cli->config.pin_path;
+	int err;
+
+	if (cli->open && !cli_pins_gone(cli))
+		return 0;
+	cli_close(cli);
+	cli->pins_ino = pin_ino(cli);
+	err = pins_open(&cli->pins, path, writable);
+	switch (err) {
+	case 0:
+		cli->open = true;
+		break;
+	case -ENOENT:
+		snprintf(why, why_size, "nothing is loaded under %s; start siprtxd", path);
+		break;
+	case -EPERM:
+	case -EACCES:
+		snprintf(why, why_size, "no right to %s the maps under %s; run it as root or as a member of the group that owns them",
+			 writable ? "write" : "read", path);
+		break;
+	case -EPROTO:
+		snprintf(why, why_size, "the maps under %s are of another version; use its siprtx, or unload and load again", path);
+		break;
+	default:
+		snprintf(why, why_size, "the maps under %s cannot be opened: %s", path, strerror(-err));
+	}
+	return err;
+}
+
+void cli_close(struct cli *cli)
+{
+	if (cli->open)
+		pins_close(&cli->pins);
+	cli->open = false;
+}
+
+int cli_print_json(const struct cli *cli, json_t *root)
+{
+	int err;
+
+	if (!root)
+		return cli_no_memory();
+	err = json_dumpf(root, stdout, cli->watch_ns ? JSON_COMPACT : JSON_INDENT(2));
+	json_decref(root);
+	if (err)
+		return cli_no_memory();
+	putchar('\n');
+	return CLI_OK;
+}
+
+int cli_print_table(const struct cli *cli, struct table *t, unsigned indent)
+{
+	int err = t ? table_print(t, stdout, indent, cli->colour) : -ENOMEM;
+
+	table_free(t);
+	return err ? cli_no_memory() : CLI_OK;
+}
+
+json_t *json_text(const char *s, size_t n)
+{
+	json_t *text;
+	char *utf8;
+	size_t i, len = 0;
+
+	n = strnlen(s, n);
+	text = json_stringn(s, n);
+	if (text)
+		return text;
+	utf8 = malloc(2 * n + 1);
+	if (!utf8)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		unsigned char c = s[i];
+
+		if (c >= 0x80)
+			utf8[len++] = 0xc0 | c >> 6;
+		utf8[len++] = c >= 0x80 ? 0x80 | (c & 0x3f) : c;
+	}
+	text = json_stringn(utf8, len);
+	free(utf8);
+	return text;
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t wall_offset_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+static struct text clock_text(uint64_t unix_ms, struct tm *(*split)(const time_t *, struct tm *), const char *format,
+			      const char *after)
+{
+	time_t s = unix_ms / 1000;
+	struct text t;
+	struct tm tm;
+	size_t n;
+
+	n = strftime(t.s, sizeof(t.s), format, split(&s, &tm));
+	if (after)
+		snprintf(t.s + n, sizeof(t.s) - n, ".%03u%s", (unsigned)(unix_ms % 1000), after);
+	return t;
+}
+
+struct text text_clock(uint64_t unix_ms)
+{
+	return clock_text(unix_ms, localtime_r, "%H:%M:%S", "");
+}
+
+struct text text_day_clock(uint64_t unix_ms)
+{
+	return clock_text(unix_ms, localtime_r, "%Y-%m-%d %H:%M:%S", NULL);
+}
+
+struct text text_rfc3339(uint64_t unix_ms)
+{
+	return clock_text(unix_ms, gmtime_r, "%Y-%m-%dT%H:%M:%S", "Z");
+}
+
+static bool profile_name(const struct pins *pins, uint32_t profile, struct siprtx_name *name)
+{
+	return profile < MAX_PROFILES && !bpf_map_lookup_elem(pins->fd[PIN_profile_names], &profile, name) &&
+	       name->name[0];
+}
+
+struct text profile_label(const struct pins *pins, uint32_t profile)
+{
+	struct siprtx_name name;
+	struct text t;
+
+	if (profile_name(pins, profile, &name))
+		snprintf(t.s, sizeof(t.s), "%.*s", NAME_LEN, name.name);
+	else
+		snprintf(t.s, sizeof(t.s), "#%u", profile);
+	return t;
+}
+
+int profile_number(const struct pins *pins, const char *name)
+{
+	struct siprtx_name known;
+	uint32_t i, number;
+
+	for (i = 0; i < MAX_PROFILES; i++)
+		if (profile_name(pins, i, &known) && !strncmp(known.name, name, NAME_LEN))
+			return i;
+	if (!parse_u32(name, &number) && profile_name(pins, number, &known))
+		return number;
+	return -1;
+}
