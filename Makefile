@@ -12,13 +12,18 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) -Iinclude -Iuser/lib -I$(B) $(shell p
 LIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 ARCH	:= $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Werror -Iinclude -I/usr/include/$(ARCH) -MMD -MP
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_SECONDS ?= 60
 
 LIB	:= $(patsubst user/lib/%.c,$(B)/lib/%.o,$(wildcard user/lib/*.c))
-DAEMON	:= $(patsubst user/siprtxd/%.c,$(B)/siprtxd.d/%.o,$(wildcard user/siprtxd/*.c))
-CLI	:= $(patsubst user/siprtx/%.c,$(B)/siprtx.d/%.o,$(wildcard user/siprtx/*.c))
+DAEMON	:= $(patsubst user/siprtxd/%.c,$(B)/daemon/%.o,$(wildcard user/siprtxd/*.c))
+CLI	:= $(patsubst user/siprtx/%.c,$(B)/cli/%.o,$(wildcard user/siprtx/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+PROG	:= $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/test_*.c))
+PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_%,$(wildcard tests/prog/*.c)))
+MAN	:= $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
-all: $(B)/siprtxd $(B)/siprtx
+all: $(B)/siprtxd $(B)/siprtx ## the controller and the CLI (needs scripts/install-deps build)
 
 $(B)/siprtx.bpf.o: bpf/siprtx.bpf.c
 	@mkdir -p $(@D)
@@ -30,10 +35,10 @@ $(B)/lib/%.o: user/lib/%.c | $(B)/siprtx.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 $(B)/lib/load.o: $(B)/siprtx.skel.h
-$(B)/siprtxd.d/%.o: user/siprtxd/%.c
+$(B)/daemon/%.o: user/siprtxd/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Iuser/siprtxd -c $< -o $@
-$(B)/siprtx.d/%.o: user/siprtx/%.c
+$(B)/cli/%.o: user/siprtx/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Iuser/siprtx -c $< -o $@
 $(B)/libsiprtx.a: $(LIB)
@@ -43,15 +48,83 @@ $(B)/siprtxd: $(DAEMON) $(B)/libsiprtx.a
 $(B)/siprtx: $(CLI) $(B)/libsiprtx.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+root = [ "$$(id -u)" -eq 0 ] || { echo "make $(1) makes network namespaces and loads BPF programs: run sudo make $(1)" >&2; exit 1; }
+# Runs each cmocka program named, whatever the others say.
+run_each = [ -n "$(1)" ] || { echo "no test_*.c in $(2)" >&2; exit 1; }; \
+	bad=0; for t in $(1); do $$t || bad=1; done; exit $$bad
+
+demo: ## the whole job in a minute, in network namespaces (root; DEMO=full: the 32 s list)
+	@$(call root,demo)
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(B)) scripts/demo
+
+test: ## every layer of tests, closes with "N passed, N failed" (root)
+	@$(call root,test)
+	@scripts/install-deps test
+	@B=$(B) MAKE="$(MAKE)" tests/run
+
 # Unit tests link the pure parts of the library: no root, no kernel.
 $(B)/unit/%: tests/unit/%.c $(B)/libsiprtx.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit -o $@ $< $(B)/libsiprtx.a $(LIBS) -lcmocka
-unit: $(UNIT)
-	@for t in $(UNIT); do $$t || exit 1; done
+unit: $(UNIT) ## unit tests
+	@$(call run_each,$(UNIT),tests/unit)
 
-clean:
+sanitize: ## unit tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" unit
+
+lint: $(B)/siprtx.skel.h ## clang-format, clang-tidy and the house's rules
+	@BUILD=$(abspath $(B)) scripts/lint
+format: ## rewrite all C files by .clang-format
+	clang-format -i $$(find include bpf user tests -name '*.[ch]')
+
+$(B)/fuzz/fuzz_sip: tests/fuzz/fuzz_sip.c
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 -O1 -g $(SANITIZE) -fsanitize=fuzzer -Iinclude -Iuser/lib -MMD -MP -o $@ $<
+fuzz: $(B)/fuzz/fuzz_sip ## the scanner under libFuzzer for FUZZ_SECONDS (60)
+	@mkdir -p $(B)/fuzz/corpus # what libFuzzer finds goes into the first folder, the tree stays clean
+	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \
+		$(B)/fuzz/corpus tests/fuzz/corpus && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
+
+# The kernel side's programs, run by BPF_PROG_TEST_RUN.
+$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/prog -c $< -o $@
+$(PROG): %: %.o $(PROG_HELP) $(B)/libsiprtx.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+prog: $(PROG) ## BPF_PROG_TEST_RUN tests (root)
+	@$(call run_each,$(PROG),tests/prog)
+
+e2e: all ## end to end, in network namespaces (root)
+	@BUILD=$(abspath $(B)) tests/e2e/run
+
+$(B)/vm/peer: tests/vm/peer.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $<
+vmtest: all $(B)/vm/peer ## boot Debian's kernels 6.1 and 6.12 and try siprtx there
+	@BUILD=$(abspath $(B)) tests/vm/run
+
+bench: all ## measure; a table, and bench.json in the build folder (root)
+	@BUILD=$(abspath $(B)) tests/bench/run
+
+$(B)/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
+	install -D -m 755 $(B)/siprtxd $(DESTDIR)$(PREFIX)/sbin/siprtxd
+	install -D -m 755 $(B)/siprtx $(DESTDIR)$(PREFIX)/bin/siprtx
+	install -D -m 644 examples/siprtx.conf $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
+	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+uninstall: ## take away what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
+	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	-rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx
+
+clean: ## remove the build folder, the test kernels in it too
 	rm -rf $(B)
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all unit clean
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest bench install uninstall clean help

@@ -2,52 +2,94 @@
 /*
  * The SIP scanner: what a middlebox must read of a message, and no more (RFC 3261, 7 and 25).
  *
- * One source, three builds: XDP, the unit tests, the fuzzer. It reads from a buffer of SLOT_SIZE bytes in
- * which the message lies at [beg, end): offsets are masked with SLOT_SIZE - 1, so a byte or an aligned word is
- * always inside. All positions it gives are offsets from the buffer's start. It never writes to the buffer.
+ * One source, three builds: XDP, the unit tests, the fuzzer. It reads from a buffer of SLOT_SIZE bytes in which
+ * the message lies, and all positions it gives are offsets from the buffer's start. It never writes to the buffer.
+ * Call-ID, From and To are located only: user space reads them.
+ *
+ * In BPF the functions marked SIP_FN are global ones: include this in one source file only. The kernels 6.1 to 6.18
+ * load it.
  */
 #ifndef SIPRTX_SIP_H
 #define SIPRTX_SIP_H
 
-#include <linux/types.h>
-
 #include "abi.h"
+#include "sip_lines.h"
+#include "sip_msg.h"
+#include "sip_read.h"
+#include "sip_start.h"
+#include "sip_via.h"
 
-enum sip_verdict {
-	SIP_OK = 0,
-	SIP_KEEPALIVE,	   /* CRLFs, NULs, empty, or too short for any start line (rule 33) */
-	SIP_STUN,	   /* first two bits 00 and the magic cookie (rule 35) */
-	SIP_NOT_SIP,	   /* no start line of SIP (rule 36) */
-	SIP_BAD_VERSION,   /* SIP/7.0 (rule 45) */
-	SIP_TOO_LONG,	   /* header section, line count, host or branch over the limits below (rule 40) */
-	SIP_MALFORMED,	   /* Via, CSeq, Call-ID, From or To missing, unreadable, CSeq/Call-ID/Content-Length doubled */
-	SIP_LEGACY,	   /* top Via without a z9hG4bK branch (rule 14) */
-	SIP_CSEQ_MISMATCH, /* rule 11, requests only */
-};
+/* CSeq = 1*DIGIT LWS Method. 0 or minus the verdict. */
+SIP_FN int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
+{
+	__u32 digits, token, after;
+	__u64 number;
+	int method;
 
-enum sip_method { /* capitals only (rule 6); order is that of the `methods` tunable's bits */
-	SIP_OTHER = 0,
-	SIP_INVITE, SIP_ACK, SIP_CANCEL, SIP_BYE, SIP_REGISTER, SIP_OPTIONS, SIP_SUBSCRIBE,
-	SIP_NOTIFY, SIP_REFER, SIP_INFO, SIP_UPDATE, SIP_PRACK, SIP_MESSAGE, SIP_PUBLISH,
-};
+	if (!buf || !m)
+		return -SIP_MALFORMED;
+	number = sip_number(buf, sip_lws(buf, m->cseq_at));
+	if ((__u32)number == SIP_NO_NUMBER)
+		return -SIP_MALFORMED;
+	m->cseq = number;
+	digits = number >> 32;
+	token = sip_lws(buf, digits);
+	after = sip_token(buf, token, ',');
+	if (token == digits || after == token || !sip_eol(buf, sip_lws(buf, after)))
+		return -SIP_MALFORMED;
+	method = sip_method(buf, token, after - token);
+	if (m->code)
+		m->method = method;
+	return m->method == method ? 0 : -SIP_CSEQ_MISMATCH;
+}
 
-#define SIP_MAX_LINES  64  /* header lines */
-#define SIP_MAX_HOST   128 /* bytes of sent-by host */
-#define SIP_MAX_BRANCH 256 /* bytes of branch */
+/*
+ * A Content-Length that cannot be read makes the message malformed: nothing is known then about whether a response
+ * is whole, and one that is not must stop no timer (18.3, rule 41). 0 or minus the verdict.
+ */
+static inline int sip_content_length(const struct siprtx_slot *buf, struct sip_msg *m)
+{
+	__u64 number;
 
-struct sip_msg {
-	__u16 code;	      /* status code of a response, 0: a request */
-	__u16 method;	      /* enum sip_method: of the start line; in a response, of the CSeq */
-	__u32 cseq;	      /* below 2^31 (rule 10) */
-	/* top Via (rules 4, 8, 9, 12) */
-	__u16 host, host_len; /* sent-by host as it stands, brackets of IPv6 included */
-	__u16 port;	      /* sent-by port, 5060 where there is none */
-	__u16 branch, branch_len; /* all of it, cookie included */
-	__u16 start;	      /* first byte of the start line: leading CR LF NUL TAB SP skipped (rule 34) */
-	__u16 body;	      /* first byte after the empty line; == end where there is none */
-	/* first byte of the value after the colon (leading white space not skipped); 0: no such header */
-	__u16 via, call_id, cseq_at, from, to, content_length_at;
-	__u32 content_length; /* ~0u: no such header or unreadable */
-};
+	m->content_length = ~0u;
+	if (!m->content_length_at)
+		return 0;
+	number = sip_number(buf, sip_lws(buf, m->content_length_at));
+	if ((__u32)number == SIP_NO_NUMBER || !sip_eol(buf, sip_lws(buf, number >> 32)))
+		return -SIP_MALFORMED;
+	m->content_length = number;
+	return 0;
+}
+
+/*
+ * Scans the message at [beg, end) of *buf: SLOT_L3 + 28 <= beg <= end <= SLOT_SIZE. The last 8 bytes of the buffer
+ * must stay free of it (else SIP_TOO_LONG), so that a word read at its last byte is inside.
+ *
+ * Returns enum sip_verdict; *m is written in any case, but whole with SIP_OK only. Of several things wrong the first
+ * of these decides: the start line; the header section from top to bottom; headers that are missing; Content-Length;
+ * CSeq that cannot be read; the top Via; a branch that is none; the CSeq's method.
+ */
+SIP_FN int sip_scan(const struct siprtx_slot *buf, __u32 beg, __u32 end, struct sip_msg *m)
+{
+	int pos, err, cseq;
+
+	if (!buf || !m)
+		return SIP_MALFORMED;
+	__builtin_memset(m, 0, sizeof(*m));
+	pos = sip_start_line(buf, beg, end, m);
+	if (pos < 0)
+		return -pos;
+	err = sip_header_section(buf, pos, end, m);
+	if (err)
+		return -err;
+	err = sip_content_length(buf, m);
+	if (err)
+		return -err;
+	cseq = sip_cseq(buf, m);
+	if (cseq && cseq != -SIP_CSEQ_MISMATCH)
+		return -cseq;
+	err = sip_top_via(buf, m);
+	return err ? -err : -cseq;
+}
 
 #endif

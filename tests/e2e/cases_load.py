@@ -12,6 +12,13 @@ CALLS, RATE = 10000, 1000
 SIPP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
 
 
+def expect_free(edge, before):
+    """All slots are free again; each CPU may have taken the next one in advance."""
+    expect_equal(edge.json("status", check=False)["slots"]["used"], 0, "slots used at the end")
+    free = edge.stats()["slots_free"]
+    expect(before - os.cpu_count() <= free <= before, f"{free} slots on the free list at the end, {before} before")
+
+
 @case(seconds=35, alone=True)
 def ten_thousand_calls():
     """10,000 calls at 1,000 a second to a silent gateway on the 15.5 s list: 70,000 datagrams, 7 a call, 10,000 records, all slots free."""
@@ -38,7 +45,7 @@ def ten_thousand_calls():
         expect({r["sends"] for r in records} == {7}, "a record says other than 7 sends")
         expect_equal([r["seq"] for r in records], list(range(1, CALLS + 1)), "seq of the records")
         expect_equal((stats["pending"], stats["in_flight"]), (0, 0), "pending, in flight")
-        expect_equal(stats["slots_free"], free, "free slots at the end")
+        expect_free(edge, free)
         p50, p99 = percentile(late, .5), percentile(late, .99)
         expect(p99 < 50, f"p99 of the lateness is {p99:.1f} ms")
         return f"lateness p50 {p50:.2f} p99 {p99:.2f} max {late[-1]:.2f} ms"
@@ -64,9 +71,9 @@ def full_house():
         for call in calls[:served]:
             expect_times(gateway.offsets(call), [0, .5, 1.5])
         expect_equal(edge.counters()["no_slot"], 40 - served, "counter no_slot")
-        expect("100" in status, f"siprtx status does not say how full it is: {status}")
-        stats = edge.stats()
-        expect_equal((stats["pending"], stats["slots_free"]), (0, free), "pending and free slots after the window")
+        expect("raise max_transactions" in status, f"siprtx status does not say that it is full: {status}")
+        expect_equal(edge.stats()["pending"], 0, "pending after the window")
+        expect_free(edge, free)
         late = softswitch.send(Call())
         time.sleep(1.8)
         expect_times(gateway.offsets(late), [0, .5, 1.5], "a call when there is room again")

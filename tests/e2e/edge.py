@@ -28,7 +28,7 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
+BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 NETNS = os.path.join(ROOT, "scripts", "netns")
 BPFFS = "/sys/fs/bpf"
 PREFIX = "siprtx-t"
@@ -190,13 +190,13 @@ class Edge:
             self.meet_neighbours()
             if self.wants_start:
                 self.start()
-        except BaseException:
-            self.close(keep=True)
+        except BaseException as e:
+            self.close(keep=isinstance(e, Exception))
             raise
         return self
 
     def __exit__(self, kind, *_):
-        self.close(keep=kind is not None)
+        self.close(keep=kind is not None and issubclass(kind, Exception))
 
     def write_configuration(self, text=None):
         lines = {**self.settings, "pin_path": self.pin_path, "journal": self.journal_path}
@@ -235,7 +235,7 @@ class Edge:
 
     def popen(self, namespace, *command, **keywords):
         """A process inside a namespace; ended with the edge at the latest."""
-        p = subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", *command], stdin=subprocess.DEVNULL, **keywords)
+        p = subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", *command], **{"stdin": subprocess.DEVNULL, **keywords})
         self.children.append(p)
         return p
 
@@ -253,10 +253,12 @@ class Edge:
         return json.loads(self.siprtx("-j", *arguments, check=check).stdout)
 
     def counters(self):
-        return self.json("show", "counters")["counters"]
+        """What the XDP programs counted, by name (include/counters.def)."""
+        return self.json("show", "counters")["data_path"]["total"]
 
     def stats(self):
-        return self.json("status", check=False)["stats"]
+        """What the controller counted, by name (include/stats.def)."""
+        return self.json("show", "counters")["controller"]["total"]
 
     def bpftool_update(self, name, key, value):
         """`bpftool map update` as an operator types it; key bytes, value a u32."""
@@ -332,7 +334,9 @@ class Edge:
     def close(self, keep=False):
         """Takes everything away. `keep` leaves the directory with configuration, log and journal, and says where."""
         with _live_lock:
-            _live.discard(self)
+            if self not in _live:
+                return
+            _live.remove(self)
         self.ending = True
         for p in self.children:
             if p.poll() is None:
@@ -365,7 +369,7 @@ def remove(name):
 
 def sweep():
     """Removes what test runs left whose process is gone."""
-    for folder in ("/run/netns", BPFFS, tempfile.gettempdir()):
+    for folder in ("/run/netns", BPFFS):
         for entry in os.listdir(folder) if os.path.isdir(folder) else ():
             m = re.match(rf"({PREFIX}(\d+)-\d+)(-|$)", entry)
             if m and not os.path.exists(f"/proc/{m.group(2)}"):

@@ -2,6 +2,7 @@
 /* Frames made fit for the wire, against a plain RFC 1071 sum of the bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -237,7 +238,8 @@ static void no_id_to_renew(void **state)
 
 static void macs(void **state)
 {
-	static const uint8_t gateway[6] = {2, 0, 0, 0, 0, 1}, other[6] = {2, 0, 0, 0, 0, 2}, own[6] = {2, 0, 0, 0, 0, 3};
+	static const uint8_t gateway[6] = {2, 0, 0, 0, 0, 1}, other[6] = {2, 0, 0, 0, 0, 2},
+			     own[6] = {2, 0, 0, 0, 0, 3};
 
 	(void)state;
 	for (unsigned tags = 0; tags <= 2; tags++) {

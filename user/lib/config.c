@@ -36,6 +36,14 @@ void bad_value(struct parser *p, const struct key *key, const char *value, const
 	parse_error(p, remedy, "%s cannot be \"%.100s\": it %s", key->name, value, reason);
 }
 
+void too_many(struct parser *p, const struct key *key, const char *things, unsigned n, unsigned most)
+{
+	char remedy[64];
+
+	snprintf(remedy, sizeof(remedy), "Remove %u of them", n - most);
+	parse_error(p, remedy, "%s has %u %s, the most is %u", key->name, n, things, most);
+}
+
 static const struct section_kind *find_kind(const char *word)
 {
 	for (unsigned i = 0; i < N_KINDS; i++) {
@@ -174,7 +182,7 @@ void section_set(struct parser *p, const char *name, const char *value)
 		parse_error(p, NULL, "out of memory");
 		return;
 	}
-	key->set(p, s, key, copy);
+	key->set(p, key, copy);
 	free(copy);
 }
 
@@ -233,8 +241,10 @@ int config_load(const char *path, char *const *overrides, unsigned n_overrides, 
 		parse_error(&p, NULL, "out of memory");
 		return -EINVAL;
 	}
-	if (path)
-		read_file(&p);
+	if (path && !read_file(&p)) {
+		free(p.section);
+		return -EINVAL;
+	}
 	for (unsigned i = 0; i < n_overrides; i++)
 		read_override(&p, overrides[i]);
 	/* what must be set is asked for even where the file has no [siprtx] */

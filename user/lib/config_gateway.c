@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_ADDRESS UINT32_MAX /* config_gateway.prefixlen while none, or a wrong one, was given */
+
 enum { KEY_ADDRESS, KEY_PROFILE, KEY_ON_EXHAUSTED }; /* places in section_gateway.key */
 
 static bool open_gateway(struct parser *p, struct section *s)
@@ -17,23 +19,27 @@ static bool open_gateway(struct parser *p, struct section *s)
 		return false;
 	}
 	s->index = c->n_gateways++;
+	c->gateway[s->index].prefixlen = NO_ADDRESS;
 	strcpy(c->gateway[s->index].name, s->name);
 	return true;
 }
 
-static void set_address(struct parser *p, struct section *s, const struct key *key, char *value)
+static struct config_gateway *gateway_now(const struct parser *p) { return &p->c->gateway[section_now(p)->index]; }
+
+static void set_address(struct parser *p, const struct key *key, char *value)
 {
 	char whole[128], remedy[128];
 	const char *fault;
 
 	snprintf(whole, sizeof(whole), "%s", value);
-	fault = parse_gateway_address(value, &p->c->gateway[s->index], remedy, sizeof(remedy));
+	fault = parse_gateway_address(value, gateway_now(p), remedy, sizeof(remedy));
 	if (fault)
 		bad_value(p, key, whole, fault, remedy);
 }
 
-static void set_profile(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_profile(struct parser *p, const struct key *key, char *value)
 {
+	struct section *s = section_now(p);
 	const char *fault = name_fault(value);
 
 	if (fault)
@@ -41,7 +47,7 @@ static void set_profile(struct parser *p, struct section *s, const struct key *k
 	snprintf(s->profile, sizeof(s->profile), "%s", fault ? "" : value);
 }
 
-static void set_on_exhausted(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_on_exhausted(struct parser *p, const struct key *key, char *value)
 {
 	static const char later[] = "record, and let routing read the records";
 	static const struct choice actions[] = {
@@ -53,7 +59,7 @@ static void set_on_exhausted(struct parser *p, struct section *s, const struct k
 	int action;
 
 	if (choose(p, key, value, actions, &action))
-		p->c->gateway[s->index].on_exhausted = action;
+		gateway_now(p)->on_exhausted = action;
 }
 
 static void resolve_profile(struct parser *p, struct section *s)
@@ -86,8 +92,7 @@ static void close_gateway(struct parser *p, struct section *s)
 		parse_error(p, "Add address = ADDRESS[:PORT] or PREFIX", "gateway %s has no address", s->name);
 		return;
 	}
-	/* an address that was refused has left all zero, and an own word behind */
-	for (unsigned i = 0; i < s->index && (self->prefixlen || self->addr[10]); i++) {
+	for (unsigned i = 0; i < s->index && self->prefixlen != NO_ADDRESS; i++) {
 		if (gateway[i].prefixlen == self->prefixlen && gateway[i].port == self->port &&
 		    !memcmp(gateway[i].addr, self->addr, sizeof(self->addr))) {
 			parse_error(p, "Remove one of them", "gateway %s has the address of gateway %s", s->name,

@@ -91,21 +91,23 @@ static int handle(void *user, const char *section, const char *name, const char 
 	return 1;
 }
 
-void read_file(struct parser *p)
+bool read_file(struct parser *p)
 {
+	bool read;
+
 	struct source s = {.p = p, .file = fopen(p->path, "re")};
 
 	if (!s.file) {
 		parse_error(p, "Name the configuration file with -c", "the file cannot be opened: %s", strerror(errno));
-		return;
+		return false;
 	}
 	errno = 0;
 	if (ini_parse_stream(next_line, &s, handle, p))
 		parse_error(p, NULL, "libinih cannot parse the file");
-	if (ferror(s.file)) {
-		p->at = (struct origin){0};
+	read = !ferror(s.file);
+	if (!read)
 		parse_error(p, "Name the configuration file with -c", "the file cannot be read: %s", strerror(errno));
-	}
 	free(s.line);
 	fclose(s.file);
+	return read;
 }

@@ -19,7 +19,7 @@ struct section;
 struct key {
 	const char *name;
 	/* `value` is not empty and may be cut up; what is wrong goes to parse_error() or bad_value() */
-	void (*set)(struct parser *p, struct section *s, const struct key *key, char *value);
+	void (*set)(struct parser *p, const struct key *key, char *value);
 	unsigned field; /* the setter's own: enum siprtx_profile_field, enum siprtx_side */
 };
 
@@ -49,20 +49,22 @@ struct parser {
 	struct problems *problems;
 	const char *path;
 	struct origin at;    /* what is being read */
-	const char *value;   /* the whole of it, for messages */
 	struct section *section; /* owned, all there are */
 	unsigned n_sections;
 	unsigned current; /* the open one */
 	bool skip;	  /* its header was wrong: no word about its keys */
 };
 
+static inline struct section *section_now(const struct parser *p) { return &p->section[p->current]; }
+
 /* An error at p->at. `remedy` may be NULL. */
 void parse_error(struct parser *p, const char *remedy, const char *what, ...) __attribute__((format(printf, 3, 4)));
 /* The same for "KEY cannot be VALUE: it REASON". */
 void bad_value(struct parser *p, const struct key *key, const char *value, const char *reason, const char *remedy);
+void too_many(struct parser *p, const struct key *key, const char *things, unsigned n, unsigned most);
 
-/* config_ini.c: the whole file, each header to section_enter() and each key to section_set(). */
-void read_file(struct parser *p);
+/* config_ini.c: the whole file, each header to section_enter() and each key to section_set(). False: it cannot be read. */
+bool read_file(struct parser *p);
 void section_enter(struct parser *p, const char *header);
 void section_set(struct parser *p, const char *name, const char *value);
 
@@ -85,13 +87,17 @@ const char *parse_decimal(const char *text, unsigned decimals, uint64_t *out);
  */
 const char *parse_gateway_address(char *text, struct config_gateway *out, char *remedy, size_t remedy_size);
 
-/* One of the words, or an error. Those with `instead` are the contract's, but not built. List ends at a NULL word. */
+/*
+ * One of the words: true and its value; none: false and an error. A word with `instead` is the contract's but not
+ * built yet: its value with an error. The list ends at a NULL word.
+ */
 struct choice {
 	const char *word;
 	int value;
 	const char *instead;
 };
 bool choose(struct parser *p, const struct key *key, const char *text, const struct choice *list, int *out);
+/* False with an error: no number, or out of range. */
 bool whole_number(struct parser *p, const struct key *key, const char *text, uint32_t min, uint32_t max, uint32_t *out);
 
 #endif

@@ -27,14 +27,16 @@ static bool open_profile(struct parser *p, struct section *s)
 	return true;
 }
 
+static uint32_t *fields(const struct parser *p) { return p->c->profile[section_now(p)->index].field; }
+
 /* Seconds to the ms of a profile's field. */
 static bool seconds(struct parser *p, const struct key *key, unsigned field, const char *text, uint32_t *out)
 {
 	const char *fault, *remedy = "Give 0.01 to 3600 seconds";
-	char why[128], text_of_it[160];
+	char why[128], reason[160];
 	uint64_t ms = 0;
 
-	if (key->field != PF_INTERVAL && field != PF_FINAL_WAIT)
+	if (field >= MAX_INTERVALS && field != PF_FINAL_WAIT)
 		remedy = "Give seconds up to 3600, or 0 for no time-out";
 	fault = parse_decimal(text, 3, &ms);
 	if (fault) {
@@ -46,17 +48,16 @@ static bool seconds(struct parser *p, const struct key *key, unsigned field, con
 		*out = ms;
 		return true;
 	}
-	snprintf(text_of_it, sizeof(text_of_it), "is out of range, as %s", why);
-	bad_value(p, key, text, text_of_it, remedy);
+	snprintf(reason, sizeof(reason), "is out of range, as %s", why);
+	bad_value(p, key, text, reason, remedy);
 	return false;
 }
 
-static void set_intervals(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_intervals(struct parser *p, const struct key *key, char *value)
 {
 	uint32_t list[MAX_INTERVALS] = {0};
 	bool ok = true;
 	unsigned n = 0;
-	char remedy[64];
 	char *item;
 
 	while ((item = next_item(&value))) {
@@ -71,22 +72,20 @@ static void set_intervals(struct parser *p, struct section *s, const struct key 
 			ok = false;
 		}
 	}
-	if (n > MAX_INTERVALS) {
-		snprintf(remedy, sizeof(remedy), "Remove %u of them", n - MAX_INTERVALS);
-		parse_error(p, remedy, "resend_interval has %u intervals, the most is %u", n, MAX_INTERVALS);
-	} else if (ok) {
-		memcpy(p->c->profile[s->index].field + PF_INTERVAL, list, sizeof(list));
-	}
+	if (n > MAX_INTERVALS)
+		too_many(p, key, "intervals", n, MAX_INTERVALS);
+	else if (ok)
+		memcpy(fields(p) + PF_INTERVAL, list, sizeof(list));
 }
 
-static void set_seconds(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_seconds(struct parser *p, const struct key *key, char *value)
 {
-	seconds(p, key, key->field, value, &p->c->profile[s->index].field[key->field]);
+	seconds(p, key, key->field, value, fields(p) + key->field);
 }
 
-static void set_retry(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_retry(struct parser *p, const struct key *key, char *value)
 {
-	whole_number(p, key, value, 0, MAX_INTERVALS, &p->c->profile[s->index].field[PF_SEND_RETRY]);
+	whole_number(p, key, value, 0, MAX_INTERVALS, fields(p) + PF_SEND_RETRY);
 }
 
 const struct section_kind section_profile = {

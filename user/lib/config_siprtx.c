@@ -7,7 +7,7 @@
 
 enum { KEY_MODE, KEY_INSIDE, KEY_OUTSIDE }; /* places in section_siprtx.key */
 
-static void set_mode(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_mode(struct parser *p, const struct key *key, char *value)
 {
 	static const struct choice modes[] = {
 		{"inline", MODE_INLINE},
@@ -16,12 +16,11 @@ static void set_mode(struct parser *p, struct section *s, const struct key *key,
 	};
 	int mode;
 
-	(void)s;
 	if (choose(p, key, value, modes, &mode))
 		p->c->mode = mode;
 }
 
-static void set_capture(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_capture(struct parser *p, const struct key *key, char *value)
 {
 	static const struct choice captures[] = {
 		{"auto", CAPTURE_AUTO},
@@ -31,27 +30,24 @@ static void set_capture(struct parser *p, struct section *s, const struct key *k
 	};
 	int capture;
 
-	(void)s;
 	if (choose(p, key, value, captures, &capture))
 		p->c->capture = capture;
 }
 
-static void set_forward(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_forward(struct parser *p, const struct key *key, char *value)
 {
 	static const struct choice ways[] = {{"kernel", false}, {"xdp", true}, {0}};
 	int xdp;
 
-	(void)s;
 	if (choose(p, key, value, ways, &xdp))
 		p->c->forward_xdp = xdp;
 }
 
-static void set_zerocopy(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_zerocopy(struct parser *p, const struct key *key, char *value)
 {
 	static const struct choice answers[] = {{"no", false}, {"yes", true}, {0}};
 	int yes;
 
-	(void)s;
 	if (choose(p, key, value, answers, &yes))
 		p->c->zerocopy = yes;
 }
@@ -65,26 +61,17 @@ static bool has_interface(char list[][IFNAMSIZ], unsigned n, const char *name)
 	return false;
 }
 
-static void too_many(struct parser *p, const struct key *key, const char *things, unsigned n, unsigned most)
-{
-	char remedy[64];
-
-	snprintf(remedy, sizeof(remedy), "Remove %u of them", n - most);
-	parse_error(p, remedy, "%s has %u %s, the most is %u", key->name, n, things, most);
-}
-
-static void set_interfaces(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_interfaces(struct parser *p, const struct key *key, char *value)
 {
 	bool inside = key->field == SIDE_INSIDE;
 	char(*list)[IFNAMSIZ] = inside ? p->c->inside : p->c->outside;
 	unsigned n = 0, kept = 0;
 	char *name;
 
-	(void)s;
 	while ((name = next_item(&value))) {
 		n++;
 		if (!*name)
-			parse_error(p, "Remove a comma", "item %u of %s is empty", n, key->name);
+			bad_value(p, key, name, "is empty", "Remove a comma");
 		else if (strlen(name) >= IFNAMSIZ || strpbrk(name, "/: \t"))
 			bad_value(p, key, name, "is not the name of an interface", "Take it from the output of: ip link");
 		else if (has_interface(list, kept, name))
@@ -97,13 +84,12 @@ static void set_interfaces(struct parser *p, struct section *s, const struct key
 	*(inside ? &p->c->n_inside : &p->c->n_outside) = kept;
 }
 
-static void set_ports(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_ports(struct parser *p, const struct key *key, char *value)
 {
 	unsigned n = 0, kept = 0;
 	uint32_t port;
 	char *item;
 
-	(void)s;
 	while ((item = next_item(&value))) {
 		n++;
 		if (!whole_number(p, key, item, 1, UINT16_MAX, &port))
@@ -120,9 +106,8 @@ static void set_ports(struct parser *p, struct section *s, const struct key *key
 	p->c->n_sip_ports = kept;
 }
 
-static void set_transactions(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_transactions(struct parser *p, const struct key *key, char *value)
 {
-	(void)s;
 	whole_number(p, key, value, 16, 4194304, &p->c->max_transactions);
 }
 
@@ -137,15 +122,13 @@ static void set_path(struct parser *p, const struct key *key, const char *value,
 		strcpy(out, value);
 }
 
-static void set_pin_path(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_pin_path(struct parser *p, const struct key *key, char *value)
 {
-	(void)s;
 	set_path(p, key, value, p->c->pin_path);
 }
 
-static void set_journal(struct parser *p, struct section *s, const struct key *key, char *value)
+static void set_journal(struct parser *p, const struct key *key, char *value)
 {
-	(void)s;
 	set_path(p, key, value, p->c->journal);
 }
 
@@ -162,8 +145,7 @@ static void close_siprtx(struct parser *p, struct section *s)
 	p->at = s->key[KEY_OUTSIDE];
 	for (unsigned i = 0; i < c->n_outside; i++) {
 		if (has_interface(c->inside, c->n_inside, c->outside[i]))
-			parse_error(p, "Name each interface on one side; on a one-armed edge, split it with VLANs and two ports",
-				    "%s is both inside and outside", c->outside[i]);
+			parse_error(p, "Name each interface on one side alone", "%s is both inside and outside", c->outside[i]);
 	}
 }
 

@@ -46,6 +46,8 @@ const char *parse_decimal(const char *text, unsigned decimals, uint64_t *out)
 	uint64_t n = 0;
 	unsigned left = decimals;
 
+	if (!*s)
+		return "is empty";
 	if (*s == '-')
 		return "is negative";
 	if (!isdigit((unsigned char)*s))
@@ -149,14 +151,13 @@ bool choose(struct parser *p, const struct key *key, const char *text, const str
 
 	for (one = list; one->word && strcmp(one->word, text); one++)
 		;
-	if (one->word && !one->instead) {
+	if (one->word) {
+		if (one->instead) {
+			snprintf(remedy, sizeof(remedy), "Use %s = %s", key->name, one->instead);
+			parse_error(p, remedy, "%s = %s is not in this version", key->name, text);
+		}
 		*out = one->value;
 		return true;
-	}
-	if (one->word) {
-		snprintf(remedy, sizeof(remedy), "Use %s = %s", key->name, one->instead);
-		parse_error(p, remedy, "%s = %s is not in this version", key->name, text);
-		return false;
 	}
 	for (one = list; one->word; one++) {
 		size_t n = strlen(remedy);

@@ -20,7 +20,7 @@ struct deadlines; /* opaque */
 
 struct deadlines *deadlines_new(void); /* NULL: no memory */
 void deadlines_free(struct deadlines *d);
-/* Entries of one wait should come in the order of due_ns; one that does not is expired late by the disorder. 0 or -ENOMEM. */
+/* Entries of one wait come in the order of due_ns; one that does not expires late by the disorder. 0 or -ENOMEM. */
 int deadlines_add(struct deadlines *d, uint64_t wait_ns, struct deadline entry);
 /* Takes out the earliest entry due at or before now_ns, of all queues. False: none. */
 bool deadlines_pop(struct deadlines *d, uint64_t now_ns, struct deadline *out);

@@ -8,9 +8,12 @@
 
 #include "abi.h"
 
-/* Whole IP header and UDP checksums, once (WIRE_SUMMED). A UDP sum of 0 goes out as 0xffff. */
+/* Whole IP header and UDP checksums, once (WIRE_SUMMED). A UDP sum of 0 goes out as 0xffff (RFC 768, RFC 8200 8.1). */
 void frame_sum(struct siprtx_slot *s);
-/* A fresh IPv4 identification where DF is clear, the header checksum adjusted (RFC 1624). IPv6: nothing. */
+/*
+ * A fresh IPv4 identification (host byte order) where DF is clear, the header checksum adjusted (RFC 1624): call
+ * frame_sum() first. IPv6: nothing.
+ */
 void frame_renew_id(struct siprtx_slot *s, uint16_t id);
 /* Writes the MACs and clears WIRE_NO_MAC. True when they changed. */
 bool frame_set_macs(struct siprtx_slot *s, const uint8_t dst[6], const uint8_t src[6]);

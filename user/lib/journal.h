@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct journal {
-	int fd;		   /* -1: not open */
+	int fd; /* -1: not open */
 	char path[4096];
 	uint64_t last_seq; /* the highest "seq" found at start or appended since */
 	uint64_t torn;	   /* bytes of a torn last line taken away at start */

@@ -25,7 +25,8 @@ const char *pin_name(enum pin_id id)
 
 static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = p->writable ? 0 : BPF_F_RDONLY);
+	/* the kernel maps no memory of a map opened read-only, not even for reading */
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = p->writable || pin[id].mapped ? 0 : BPF_F_RDONLY);
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 	char path[PATH_MAX];

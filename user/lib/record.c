@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sip.h"
 #include "sip_detail.h"
 
 static const char *const reason_name[] = {

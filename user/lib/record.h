@@ -13,8 +13,8 @@
 /* What the slot does not know. Strings may be NULL or too long: cut. */
 struct record_context {
 	uint64_t seq;
-	uint64_t now_ns;	 /* CLOCK_MONOTONIC */
-	int64_t wall_offset_ns;	 /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+	uint64_t now_ns;	/* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	const char *node, *boot_id, *gateway_name, *profile;
 	enum siprtx_end reason;
 };

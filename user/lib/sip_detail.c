@@ -110,7 +110,7 @@ static void read_address(struct reader r, struct sip_span *uri, struct sip_span 
 		r.at = inside.end + 1;
 		*uri = trimmed(&inside);
 	} else {
-		*uri = take_until(&whole, ";");
+		*uri = take_until(&whole, ";\"");
 	}
 	while (find(&r, ";")) {
 		struct sip_span name;

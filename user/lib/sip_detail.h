@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "abi.h"
-#include "sip.h"
+#include "sip_msg.h"
 
 /* Bytes of the slot: `at` from the slot's start. len 0: not there, or not readable. */
 struct sip_span {
@@ -14,9 +14,9 @@ struct sip_span {
 };
 
 struct sip_detail {
-	struct sip_span method, ruri;	    /* of a request's start line, as they stand; empty in a response */
-	struct sip_span call_id;	    /* the value, white space around it taken off */
-	struct sip_span from_uri, to_uri;   /* what stands in <>, or the addr-spec up to ; or white space */
+	struct sip_span method, ruri;	  /* of a request's start line, as they stand; empty in a response */
+	struct sip_span call_id;	  /* the value, white space around it taken off */
+	struct sip_span from_uri, to_uri; /* what stands in <>, or the addr-spec up to ; or white space */
 	struct sip_span from_tag, to_tag;
 };
 

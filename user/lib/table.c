@@ -36,6 +36,13 @@ const char *colour_code(enum colour c, bool on)
 	return on ? codes[c] : "";
 }
 
+void make_printable(char *s)
+{
+	for (; *s; s++)
+		if (*s < ' ' || *s > '~')
+			*s = '?';
+}
+
 struct table *table_new(const char *columns)
 {
 	struct table *t = calloc(1, sizeof(*t));
@@ -61,7 +68,7 @@ void table_cell(struct table *t, enum colour c, const char *format, ...)
 {
 	unsigned column = t->n % t->columns;
 	struct cell *grown;
-	char *text, *s;
+	char *text;
 	va_list args;
 	size_t room;
 	int len;
@@ -71,9 +78,7 @@ void table_cell(struct table *t, enum colour c, const char *format, ...)
 	va_end(args);
 	if (len < 0)
 		goto lost;
-	for (s = text; *s; s++)
-		if (*s < ' ' || *s > '~')
-			*s = '?';
+	make_printable(text);
 	if (t->n == t->room) {
 		room = t->room ? 2 * t->room : 64;
 		grown = realloc(t->cell, room * sizeof(*grown));

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "view.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "schedule.h"
+#include "config_parse.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
@@ -107,83 +106,53 @@ bool lateness_quantile(const __u64 *buckets, double q, uint64_t max_us, uint64_t
 	return true;
 }
 
-static bool digits(const char **s, uint64_t most, uint64_t *value)
+static const char *parse_number(const char *s, unsigned decimals, uint32_t *out)
 {
-	uint64_t v = 0;
+	const char *fault;
+	uint64_t n = 0;
 
-	for (; isdigit((unsigned char)**s); (*s)++) {
-		v = v * 10 + (**s - '0');
-		if (v > most)
-			return false;
-	}
-	*value = v;
-	return true;
+	fault = parse_decimal(s, decimals, &n);
+	if (!fault && n > UINT32_MAX)
+		fault = "is too large";
+	if (!fault)
+		*out = n;
+	return fault;
 }
 
-int parse_seconds(const char *s, uint32_t *ms)
+const char *parse_seconds(const char *s, uint32_t *ms)
 {
-	uint64_t whole, part = 0, unit = 100;
-	const char *at = s;
-
-	if (!digits(&at, UINT32_MAX / 1000 - 1, &whole))
-		return -ERANGE;
-	if (*at == '.') {
-		if (at == s && !isdigit((unsigned char)at[1]))
-			return -EINVAL;
-		for (at++; isdigit((unsigned char)*at); at++, unit /= 10) {
-			if (!unit)
-				return -EINVAL;
-			part += (*at - '0') * unit;
-		}
-	}
-	if (at == s || *at)
-		return -EINVAL;
-	*ms = whole * 1000 + part;
-	return 0;
+	return parse_number(s, 3, ms);
 }
 
-int parse_u32(const char *s, uint32_t *value)
+const char *parse_u32(const char *s, uint32_t *value)
 {
-	const char *at = s;
-	uint64_t v;
-
-	if (!digits(&at, UINT32_MAX, &v))
-		return -ERANGE;
-	if (at == s || *at)
-		return -EINVAL;
-	*value = v;
-	return 0;
+	return parse_number(s, 0, value);
 }
 
 int parse_intervals(const char *s, uint32_t ms[MAX_INTERVALS], char *why, size_t why_size)
 {
+	char copy[256], *rest = copy, *item;
 	uint32_t list[MAX_INTERVALS] = {0};
-	char one[32];
+	const char *fault = NULL;
 	unsigned n = 0;
-	size_t len;
 
-	for (;; s += len + 1) {
-		s += strspn(s, " ");
-		len = strcspn(s, ",");
+	if (snprintf(copy, sizeof(copy), "%s", s) >= (int)sizeof(copy)) {
+		snprintf(why, why_size, "the list is too long; give %d intervals or fewer", MAX_INTERVALS);
+		return -EINVAL;
+	}
+	while (!fault && (item = next_item(&rest))) {
 		if (n == MAX_INTERVALS) {
-			snprintf(why, why_size, "the list has more than %d intervals; give %d or fewer", MAX_INTERVALS,
-				 MAX_INTERVALS);
+			snprintf(why, why_size, "the list has more than %d intervals; leave out those after", MAX_INTERVALS);
 			return -EINVAL;
 		}
-		snprintf(one, sizeof(one), "%.*s", (int)len, s);
-		while (*one && one[strlen(one) - 1] == ' ')
-			one[strlen(one) - 1] = '\0';
-		if (len >= sizeof(one) || parse_seconds(one, &list[n])) {
-			snprintf(why, why_size, "interval %u is \"%s\"; give seconds, as in 0.5,1,2", n + 1, one);
-			return -EINVAL;
-		}
-		if (!list[n]) {
-			snprintf(why, why_size, "interval %u is 0; leave it out, a list ends by itself", n + 1);
-			return -EINVAL;
-		}
+		fault = parse_seconds(item, &list[n]);
+		if (!fault && !list[n])
+			fault = "is no wait";
 		n++;
-		if (!s[len])
-			break;
+	}
+	if (fault) {
+		snprintf(why, why_size, "interval %u, \"%s\", %s; give seconds, as in 0.5,1,2", n, item, fault);
+		return -EINVAL;
 	}
 	memcpy(ms, list, sizeof(list));
 	return n;
@@ -263,21 +232,6 @@ const char *stage_name(enum siprtx_stage stage)
 	};
 
 	return NAME_OF(names, stage);
-}
-
-const char *end_name(enum siprtx_end end)
-{
-	static const char *const names[] = {
-		[END_NONE] = "none",
-		[END_NO_RESPONSE] = "no_response",
-		[END_TRYING_TIMEOUT] = "trying_timeout",
-		[END_PROGRESS_TIMEOUT] = "progress_timeout",
-		[END_RINGING_TIMEOUT] = "ringing_timeout",
-		[END_CANCELLED] = "cancelled",
-		[END_HELD_TOO_LONG] = "held_too_long",
-	};
-
-	return NAME_OF(names, end);
 }
 
 const char *event_name(enum siprtx_event_kind kind)

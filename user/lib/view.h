@@ -30,12 +30,11 @@ double rate_per_s(uint64_t before, uint64_t after, uint64_t period_ns);
  */
 bool lateness_quantile(const __u64 *buckets, double q, uint64_t max_us, uint64_t *us);
 
-/* Seconds with up to three decimals ("0.5", "4", ".25") to ms. 0; -EINVAL: no such number; -ERANGE: too large. */
-int parse_seconds(const char *s, uint32_t *ms);
-/* Decimal digits only. 0; -EINVAL; -ERANGE. */
-int parse_u32(const char *s, uint32_t *value);
+/* Seconds with up to three decimals, "0.5" or "4", to ms; digits alone to a number. NULL, or what is wrong ("is negative"). */
+const char *parse_seconds(const char *s, uint32_t *ms);
+const char *parse_u32(const char *s, uint32_t *value);
 /*
- * "0.5,1,2" to ms; what follows the last one is 0. A 0 among them is refused: a list ends by itself.
+ * "0.5,1,2" to ms; what follows the last one is 0. A 0 among them is refused: a list ends by itself. No range is judged.
  * Returns how many, or -EINVAL with a sentence in `why`; `ms` is untouched then.
  */
 int parse_intervals(const char *s, uint32_t ms[MAX_INTERVALS], char *why, size_t why_size);
@@ -46,10 +45,9 @@ int nearest_name(const char *word, const char *const *names, unsigned n);
 /* The bpftool line that does the same as one write into a pinned map of u32 -> u32 (host byte order). Returns buf. */
 char *bpftool_line(const char *pin_path, const char *map, uint32_t key, uint32_t value, char *buf, size_t size);
 
-/* What stands between two values of one enum and the operator: names as in the JSON. Unknown: "?". */
+/* Names as in the JSON and the tables; unknown: "?". */
 const char *state_name(enum siprtx_state state);
 const char *stage_name(enum siprtx_stage stage);
-const char *end_name(enum siprtx_end end);
 const char *event_name(enum siprtx_event_kind kind);
 
 #endif

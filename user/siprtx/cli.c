@@ -9,15 +9,19 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "record.h"
+
 int cli_fail(enum cli_exit code, const char *format, ...)
 {
+	char sentence[PATH_MAX + 512];
 	va_list args;
+	size_t n;
 
-	fputs("siprtx: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
-	fputs(".\n", stderr);
+	n = strlen(sentence);
+	fprintf(stderr, "siprtx: %s%s\n", sentence, n && sentence[n - 1] == '.' ? "" : ".");
 	return code;
 }
 
@@ -143,33 +147,36 @@ int64_t wall_offset_ns(void)
 	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 
-static struct text clock_text(uint64_t unix_ms, struct tm *(*split)(const time_t *, struct tm *), const char *format,
-			      const char *after)
+static struct text local_text(uint64_t unix_ms, const char *format)
 {
 	time_t s = unix_ms / 1000;
 	struct text t;
 	struct tm tm;
-	size_t n;
 
-	n = strftime(t.s, sizeof(t.s), format, split(&s, &tm));
-	if (after)
-		snprintf(t.s + n, sizeof(t.s) - n, ".%03u%s", (unsigned)(unix_ms % 1000), after);
+	strftime(t.s, sizeof(t.s), format, localtime_r(&s, &tm));
 	return t;
 }
 
 struct text text_clock(uint64_t unix_ms)
 {
-	return clock_text(unix_ms, localtime_r, "%H:%M:%S", "");
+	struct text t = local_text(unix_ms, "%H:%M:%S");
+	size_t n = strlen(t.s);
+
+	snprintf(t.s + n, sizeof(t.s) - n, ".%03u", (unsigned)(unix_ms % 1000));
+	return t;
 }
 
 struct text text_day_clock(uint64_t unix_ms)
 {
-	return clock_text(unix_ms, localtime_r, "%Y-%m-%d %H:%M:%S", NULL);
+	return local_text(unix_ms, "%Y-%m-%d %H:%M:%S");
 }
 
-struct text text_rfc3339(uint64_t unix_ms)
+struct text text_endpoint(const uint8_t addr[16], uint16_t port)
 {
-	return clock_text(unix_ms, gmtime_r, "%Y-%m-%dT%H:%M:%S", "Z");
+	struct text t;
+
+	format_endpoint(addr, port, t.s, sizeof(t.s));
+	return t;
 }
 
 static bool profile_name(const struct pins *pins, uint32_t profile, struct siprtx_name *name)

@@ -82,7 +82,7 @@ int cmd_check(struct cli *cli, char **args);
 int cmd_load(struct cli *cli, char **args);
 int cmd_unload(struct cli *cli, char **args);
 
-/* "siprtx: SENTENCE." on stderr; returns `code`, so that a command can end with it. */
+/* "siprtx: SENTENCE." on stderr, the full stop only where it lacks; returns `code`, so that a command can end with it. */
 int cli_fail(enum cli_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Opens the pins, anew where others took their place. 0, or -errno with a sentence in `why`. */
@@ -105,7 +105,7 @@ uint64_t now_ns(void); /* CLOCK_MONOTONIC */
 int64_t wall_offset_ns(void);
 struct text text_clock(uint64_t unix_ms);   /* "12:18:34.123", local time */
 struct text text_day_clock(uint64_t unix_ms); /* "2026-11-22 12:18:34", local time */
-struct text text_rfc3339(uint64_t unix_ms); /* "2026-11-22T12:18:34.123Z" */
+struct text text_endpoint(const uint8_t addr[16], uint16_t port); /* as format_endpoint() */
 
 /* The name of a profile, "#9" where it has none. */
 struct text profile_label(const struct pins *pins, uint32_t profile);

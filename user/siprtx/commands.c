@@ -152,9 +152,10 @@ void commands_help(FILE *f)
 
 int cmd_help(struct cli *cli, char **args)
 {
+	size_t len = args[0] ? strlen(args[0]) : 0;
+	const struct command *c;
+	unsigned i, n, words;
 	bool found = false;
-	unsigned i, n = 0, words;
-	char *none[] = {NULL};
 
 	(void)cli;
 	for (n = 0; args[n]; n++)
@@ -163,26 +164,20 @@ int cmd_help(struct cli *cli, char **args)
 		commands_help(stdout);
 		return CLI_OK;
 	}
-	/* `help show` tells of all that begin with it */
-	for (i = 0; i < N_COMMANDS; i++) {
-		size_t len = strlen(args[0]);
-
-		if (n == 1 && !strncmp(commands[i].name, args[0], len) && commands[i].name[len] == ' ') {
-			if (found)
-				putchar('\n');
-			command_help(&commands[i], stdout);
-			found = true;
-		}
+	/* `help show` tells of all its views */
+	for (i = 0; i < N_COMMANDS && n == 1; i++) {
+		if (strncmp(commands[i].name, args[0], len) || commands[i].name[len] != ' ')
+			continue;
+		if (found)
+			putchar('\n');
+		command_help(&commands[i], stdout);
+		found = true;
 	}
 	if (found)
 		return CLI_OK;
-	(void)none;
-	{
-		const struct command *c = command_find(args, n, &words);
-
-		if (!c)
-			return CLI_USAGE;
-		command_help(c, stdout);
-	}
+	c = command_find(args, n, &words);
+	if (!c)
+		return CLI_USAGE;
+	command_help(c, stdout);
 	return CLI_OK;
 }

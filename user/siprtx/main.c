@@ -87,8 +87,8 @@ static int options(struct cli *cli, int argc, char **argv, bool *help, bool *ver
 static int wrong_use(const struct cli *cli, const struct command *c, unsigned n_args)
 {
 	if (!(c->flags & CMD_ANY_ARGS) && n_args != c->n_args)
-		return cli_fail(CLI_USAGE, "siprtx %s takes %s%s, %u given; type siprtx %s%s%s", c->name,
-				c->n_args ? c->args : "no argument", "", n_args, c->name, *c->args ? " " : "", c->args);
+		return cli_fail(CLI_USAGE, "siprtx %s takes %u arguments, %u given; type siprtx %s %s", c->name, c->n_args,
+				n_args, c->name, c->args);
 	if (cli->watch_ns && !(c->flags & CMD_WATCH))
 		return cli_fail(CLI_USAGE, "siprtx %s cannot be repeated; leave -w out", c->name);
 	if (cli->follow && !(c->flags & CMD_FOLLOW))

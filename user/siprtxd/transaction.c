@@ -137,7 +137,7 @@ static void begin_wait(struct transactions *t, uint32_t slot, unsigned step, uin
 		from_ns = now;
 	s->step = next.action == SCHEDULE_SEND ? step : SLOT_STEP_FINAL;
 	s->due_ns = from_ns + wait;
-	wake_at(t, slot, s->due_ns, wait);
+	wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
 }
 
 /* The wait that follows the one in course. */
@@ -354,22 +354,21 @@ static void leave_out(struct transactions *t, uint32_t slot, uint64_t now)
 static void retransmit(struct transactions *t, uint32_t slot, uint64_t word)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
+	bool first_try = t->held[slot].wake_ns == s->due_ns;
 	uint64_t now = clock_now(t);
-	bool last_try = now >= s->due_ns + following_wait(t, s);
-	int err = last_try ? 0 : t->env.ops->send(t->env.ctx, slot);
+	int err;
 
-	if (last_try) {
-		leave_out(t, slot, now);
-	} else if (!err) {
+	if (now >= s->due_ns + following_wait(t, s))
+		return leave_out(t, slot, now);
+	err = t->env.ops->send(t->env.ctx, slot);
+	if (!err) {
 		sent(t, slot, word, now);
 	} else if (err == -EAGAIN) {
-		if (!t->held[slot].overdue)
-			t->env.stats[STAT_ring_full]++;
+		t->env.stats[STAT_ring_full] += first_try;
 		set_overdue(t, slot, true);
 		wake_at(t, slot, now + NO_ROOM_NS, NO_ROOM_NS);
 	} else if (err == -EHOSTUNREACH) {
-		if (word & WORD_TAKEN)
-			t->env.stats[STAT_no_neighbour]++;
+		t->env.stats[STAT_no_neighbour] += first_try;
 		slot_give_back(s, word_gen(word));
 		wake_at(t, slot, now + NO_MAC_NS, NO_MAC_NS);
 	} else {

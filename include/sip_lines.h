@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The SIP scanner: the header section, line by line up to the empty line (RFC 3261, 7.3.1). Names are recognised,
+ * values only located.
+ *
+ * Line ends are found 64 bytes at a time, as a bit a byte, without a branch; a line costs one step of the same loop.
+ * So the loop has as many turns as there are blocks and lines, and the verifier sees it once a turn: what changes
+ * from line to line is kept in *m, of whose contents it knows nothing.
+ */
+#ifndef SIPRTX_SIP_LINES_H
+#define SIPRTX_SIP_LINES_H
+
+#include "sip_msg.h"
+#include "sip_read.h"
+
+/* Bit n: byte n of the 64 at `pos` (a multiple of 64) is LF. */
+static inline __u64 sip_line_feeds(const struct siprtx_slot *buf, __u64 pos)
+{
+	const __u64 low7 = ~SIP_HIGHS;
+	const sip_u64 *block;
+	__u64 bits = 0;
+	__u32 i;
+
+	pos &= SLOT_SIZE - 64;
+	SIP_HIDE(pos);
+	block = (const sip_u64 *)((const __u8 *)buf + pos);
+	for (i = 0; i < 8; i++) {
+		__u64 w = block[i] ^ '\n' * SIP_ONES;
+
+		/* the high bit of each byte that is 0 now, and of no other; then the eight of them side by side */
+		w = ~((w & low7) + low7 | w | low7);
+		bits |= w * (0x0002040810204081ull) >> 56 << 8 * i;
+	}
+	return bits;
+}
+
+/* Number of the lowest bit set, by a de Bruijn sequence: BPF has no instruction for it. `bits` is not 0. */
+static inline __u32 sip_lowest(__u64 bits)
+{
+	static const __u8 number[64] = {
+		0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28, 62, 5,	39, 46, 44, 42,
+		22, 9,	24, 35, 59, 56, 49, 18, 29, 11, 63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21,
+		23, 58, 17, 10, 51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12,
+	};
+
+	return number[(bits & -bits) * 0x022fdd63cc95386dull >> 58];
+}
+
+/* Letters a header we want can begin with, by their low five bits. */
+#define SIP_LETTER(c)	  (1u << ((c) & 31))
+#define SIP_FIRST_LETTERS \
+	(SIP_LETTER('v') | SIP_LETTER('c') | SIP_LETTER('i') | SIP_LETTER('f') | SIP_LETTER('t') | SIP_LETTER('l'))
+
+/* The bytes of `w` before a colon, a control or SP. */
+static inline __u64 sip_name(__u64 w)
+{
+	return sip_before((sip_equal(w, ':') | sip_below(w, ' ' + 1)) & ~w & SIP_HIGHS);
+}
+
+/* White space, then the colon: the position behind it, 0 where something else is. */
+SIP_FN int sip_colon_slow(const struct siprtx_slot *buf, __u32 pos)
+{
+	__u32 i;
+
+	if (!buf)
+		return 0;
+	for (i = 0; i < SIP_MAX_RUN; i++) {
+		if (!sip_is_wsp(sip_byte(buf, pos)))
+			break;
+		pos++;
+	}
+	return sip_byte(buf, pos) == ':' ? pos + 1 : 0;
+}
+
+/* The header that begins at `pos` with the bytes `w`: notes where its value is, if it is one we want. */
+static inline int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, struct sip_msg *m)
+{
+	__u64 name = sip_name(w);
+	__u16 *at;
+
+	pos += sip_count(name);
+	switch (w & name & SIP_UPPER) {
+	case SIP_WORD4('V', 'I', 'A', 0):
+	case 'V':
+		at = &m->via;
+		break;
+	case SIP_WORD8('C', 'A', 'L', 'L', '-' & 0xdf, 'I', 'D', 0):
+	case 'I':
+		at = &m->call_id;
+		break;
+	case SIP_WORD4('C', 'S', 'E', 'Q'):
+		at = &m->cseq_at;
+		break;
+	case SIP_WORD4('F', 'R', 'O', 'M'):
+	case 'F':
+		at = &m->from;
+		break;
+	case SIP_WORD4('T', 'O', 0, 0):
+	case 'T':
+		at = &m->to;
+		break;
+	case SIP_WORD8('C', 'O', 'N', 'T', 'E', 'N', 'T', '-' & 0xdf):
+		w = sip_word(buf, pos);
+		name = sip_name(w);
+		if ((w & name & SIP_UPPER) != SIP_WORD8('L', 'E', 'N', 'G', 'T', 'H', 0, 0))
+			return 0;
+		pos += sip_count(name);
+		/* fall through */
+	case 'L':
+		at = &m->content_length_at;
+		break;
+	default:
+		return 0;
+	}
+	if (sip_byte(buf, pos) == ':')
+		pos++;
+	else if (!(pos = sip_colon_slow(buf, pos)))
+		return -SIP_MALFORMED;
+	if (!*at)
+		*at = pos;
+	else if (at != &m->via)
+		return -SIP_MALFORMED;
+	return 0;
+}
+
+/*
+ * Reads the header section. `pos` is in the start line. Sets body, lines and the positions of values; returns 0 when
+ * all headers that must be there are, else minus the verdict.
+ */
+SIP_FN int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m)
+{
+	__u64 bits = 0, mask = ~0ull << (pos & 63);
+	__u32 block = (pos & ~63u) - 64, i;
+
+	if (!buf || !m)
+		return -SIP_MALFORMED;
+	for (i = 0; i < SLOT_SIZE / 64 + SIP_MAX_LINES + 2; i++) {
+		__u32 line, eol, c;
+		__u64 w;
+		int err;
+
+		if (!bits) {
+			block += 64;
+			if (block >= end)
+				return -SIP_MALFORMED;
+			bits = sip_line_feeds(buf, block) & mask;
+			mask = ~0ull;
+			continue;
+		}
+		line = block + sip_lowest(bits) + 1;
+		bits &= bits - 1;
+		if (line >= end)
+			return -SIP_MALFORMED;
+		w = sip_word(buf, line);
+		c = w & 0xff;
+		eol = c == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
+		if (eol && line + eol <= end) {
+			m->body = line + eol;
+			return m->via && m->call_id && m->cseq_at && m->from && m->to ? 0 : -SIP_MALFORMED;
+		}
+		if (++m->lines > SIP_MAX_LINES)
+			return -SIP_TOO_LONG;
+		if (!(SIP_FIRST_LETTERS & SIP_LETTER(c)))
+			continue;
+		err = sip_header(buf, line, w, m);
+		if (err)
+			return err;
+	}
+	return -SIP_TOO_LONG;
+}
+
+#endif

@@ -1,0 +1,715 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The state machine against a clock, a wire and slots of its own: 32 s in microseconds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+
+#include "schedule.h"
+#include "../../user/siprtxd/transaction.c"
+
+#define SLOTS 4
+#define START (1000 * MS)
+
+static struct world {
+	struct siprtx_slot slots[SLOTS];
+	__u32 ring[2 * SLOTS];
+	struct siprtx_free_pos pos;
+	struct siprtx_in_force in_force;
+	__u64 stats[MAX_STATS], lateness[LATENESS_BUCKETS];
+	struct transactions *t;
+	uint64_t now;
+	int send_error;		/* what the wire answers */
+	unsigned in_flight;	/* descriptors not given back */
+	bool hold_descriptors;
+	uint64_t sent_ms[64];	/* since START */
+	unsigned n_sent;
+	enum siprtx_end record[SLOTS * 4];
+	unsigned n_records, n_ended, n_responses, n_copies;
+	uint64_t next_seq;
+	void (*on_send)(uint32_t slot);
+} w;
+
+static uint64_t fake_now(void *ctx)
+{
+	(void)ctx;
+	return w.now;
+}
+
+static int fake_send(void *ctx, uint32_t slot)
+{
+	(void)ctx;
+	if (w.on_send)
+		w.on_send(slot);
+	if (w.send_error)
+		return w.send_error;
+	w.sent_ms[w.n_sent++] = (w.now - START) / MS;
+	w.in_flight += w.hold_descriptors;
+	return 0;
+}
+
+static bool fake_in_flight(void *ctx, uint32_t slot)
+{
+	(void)ctx, (void)slot;
+	return w.in_flight;
+}
+
+static void fake_event(void *ctx, uint32_t slot, const struct transaction_event *e)
+{
+	(void)ctx, (void)slot;
+	w.n_responses += e->kind == EV_RESPONSE;
+	w.n_copies += e->kind == EV_COPY;
+}
+
+static void fake_ended(void *ctx, uint32_t slot, enum siprtx_end end)
+{
+	struct siprtx_slot *s = &w.slots[slot];
+
+	(void)ctx;
+	w.n_ended++;
+	if (end == END_NONE || end == END_CANCELLED || end == END_HELD_TOO_LONG || s->record_seq)
+		return;
+	s->record_seq = ++w.next_seq;
+	w.record[w.n_records++] = end;
+}
+
+static const struct transaction_ops ops = {
+	.now = fake_now, .send = fake_send, .in_flight = fake_in_flight, .event = fake_event, .ended = fake_ended};
+
+static void boot(void)
+{
+	struct transaction_env env = {
+		.slots = w.slots,
+		.n_slots = SLOTS,
+		.in_force = &w.in_force,
+		.free = {w.ring, &w.pos, SLOTS - 1},
+		.stats = w.stats,
+		.lateness = w.lateness,
+		.ops = &ops,
+	};
+
+	w.t = transactions_new(&env);
+	assert_non_null(w.t);
+	assert_int_equal(transactions_adopt(w.t), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	w.now = START;
+	memcpy(w.in_force.profiles, builtin_profile, sizeof(builtin_profile));
+	for (uint32_t i = 0; i < SLOTS; i++)
+		w.ring[2 * i] = i;
+	w.pos.tail = SLOTS;
+	boot();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	transactions_free(w.t);
+	return 0;
+}
+
+static void note(uint16_t kind, uint32_t slot, uint16_t code)
+{
+	struct siprtx_note n = {.ns = w.now, .word = w.slots[slot].word, .slot = slot, .kind = kind, .code = code};
+
+	transactions_note(w.t, &n);
+}
+
+/* As the XDP program does it. The note comes only when it is asked for. */
+static uint32_t capture(uint32_t profile)
+{
+	uint32_t slot = w.ring[2 * (w.pos.head++ & (SLOTS - 1))];
+	struct siprtx_slot *s = &w.slots[slot];
+
+	assert_int_equal(word_state(s->word), ST_FREE);
+	s->first_ns = w.now;
+	s->profile = profile;
+	s->resp_ns = s->due_ns = s->last_send_ns = 0;
+	s->sends = s->step = 0;
+	s->word = word_moved(s->word, ST_CALLING, STAGE_NOTHING, 0);
+	return slot;
+}
+
+static uint32_t call(uint32_t profile)
+{
+	uint32_t slot = capture(profile);
+
+	note(NOTE_NEW, slot, 0);
+	return slot;
+}
+
+static void move(uint32_t slot, enum siprtx_state state, enum siprtx_stage stage, uint16_t code)
+{
+	w.slots[slot].word = word_moved(w.slots[slot].word, state, stage, code);
+}
+
+static void answer(uint32_t slot, enum siprtx_stage stage, uint16_t code)
+{
+	move(slot, code < 200 ? ST_PROCEEDING : ST_COMPLETED, stage, code);
+	note(NOTE_MOVED, slot, code);
+}
+
+static void cancel(uint32_t slot)
+{
+	w.slots[slot].word = word_moved(w.slots[slot].word, ST_TERMINATED, STAGE_NOTHING, 0) | END_CANCELLED << 12;
+	note(NOTE_MOVED, slot, 0);
+}
+
+static void run_until(uint64_t ms)
+{
+	uint64_t end = START + ms * MS;
+
+	while (transactions_next(w.t) <= end) {
+		if (transactions_next(w.t) > w.now)
+			w.now = transactions_next(w.t);
+		assert_int_equal(transactions_run(w.t), 0);
+	}
+	w.now = end;
+}
+
+static void expect_sent(unsigned n, const uint64_t *ms)
+{
+	assert_int_equal(w.n_sent, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(w.sent_ms[i], ms[i]);
+}
+#define EXPECT_SENT(...)                                                            \
+	do {                                                                        \
+		const uint64_t due_ms[] = {__VA_ARGS__};                              \
+		expect_sent(sizeof(due_ms) / sizeof(*due_ms), due_ms);                    \
+	} while (0)
+
+static void expect_all_free(void)
+{
+	assert_int_equal(w.pos.tail - w.pos.head, SLOTS);
+	assert_int_equal(w.stats[STAT_pending], 0);
+	assert_int_equal(w.stats[STAT_proceeding], 0);
+	assert_int_equal(transactions_overdue(w.t, 0), 0);
+	for (unsigned i = 0; i < SLOTS; i++) {
+		assert_int_equal(word_state(w.slots[i].word), ST_FREE);
+		assert_false(transactions_holds(w.t, i));
+	}
+}
+
+static void expect_record(enum siprtx_end end)
+{
+	assert_int_equal(w.n_records, 1);
+	assert_int_equal(w.record[0], end);
+	expect_all_free();
+}
+
+static void default_schedule(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	assert_true(w.slots[slot].word & WORD_TAKEN);
+	run_until(31999);
+	EXPECT_SENT(500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500);
+	assert_int_equal(w.slots[slot].sends, 11);
+	assert_int_equal(w.n_records, 0);
+	run_until(32000);
+	expect_record(END_NO_RESPONSE);
+	run_until(100000);
+	assert_int_equal(w.n_sent, 10);
+	assert_int_equal(w.lateness[0], 10);
+}
+
+static void every_profile(void **state)
+{
+	(void)state;
+	for (unsigned p = 0; p < 7; p++) {
+		uint64_t begun = w.now, window = schedule_window_ms(&w.in_force.profiles[p * PROFILE_FIELDS]);
+		unsigned before = w.n_sent, n = w.n_records;
+
+		call(p);
+		run_until((begun - START) / MS + window - 1);
+		assert_int_equal(w.n_records, n);
+		run_until((begun - START) / MS + window);
+		assert_int_equal(w.n_records, n + 1);
+		assert_int_equal(w.n_sent - before, p == 6 ? 4 : schedule_count(&w.in_force.profiles[p * PROFILE_FIELDS]));
+		w.n_sent = 0;
+	}
+	expect_all_free();
+}
+
+/* A response at each moment of the schedule, in the note or only in the word. */
+static void response_stops(void **state)
+{
+	static const uint64_t at[] = {0, 1, 499, 500, 501, 1500, 11501, 31499, 31500, 31999};
+
+	for (unsigned i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		for (int kind = 0; kind < 6; kind++) {
+			bool told = kind & 1;
+			uint32_t slot;
+			unsigned n;
+
+			teardown(state);
+			setup(state);
+			slot = call(0);
+			run_until(at[i]);
+			n = w.n_sent;
+			if (kind < 2)
+				move(slot, ST_PROCEEDING, STAGE_RINGING, 180);
+			else if (kind < 4)
+				move(slot, ST_COMPLETED, STAGE_NOTHING, 200);
+			else
+				w.slots[slot].word = word_moved(w.slots[slot].word, ST_TERMINATED, 0, 0) | END_CANCELLED << 12;
+			if (told)
+				note(NOTE_MOVED, slot, kind < 2 ? 180 : kind < 4 ? 200 : 0);
+			run_until(at[i] + 40000);
+			assert_int_equal(w.n_sent, n);
+			assert_int_equal(w.n_records, 0);
+			if (kind < 2) {
+				assert_int_equal(w.n_responses, 1);
+				answer(slot, STAGE_RINGING, 200);
+			}
+			expect_all_free();
+			assert_int_equal(w.stats[kind < 4 ? STAT_completed : STAT_cancelled], 1);
+		}
+	}
+}
+
+static void stage_timeouts(void **state)
+{
+	static const struct {
+		enum siprtx_stage stage;
+		uint16_t code;
+		uint64_t ms;
+		enum siprtx_end end;
+	} want[] = {
+		{STAGE_TRYING, 100, 20000, END_TRYING_TIMEOUT},
+		{STAGE_PROGRESS, 183, 20000, END_PROGRESS_TIMEOUT},
+		{STAGE_PROGRESS_SDP, 183, 120000, END_PROGRESS_TIMEOUT},
+		{STAGE_RINGING, 180, 120000, END_RINGING_TIMEOUT},
+	};
+
+	for (unsigned i = 0; i < sizeof(want) / sizeof(*want); i++) {
+		teardown(state);
+		setup(state);
+		uint32_t slot = call(0);
+
+		run_until(700);
+		answer(slot, want[i].stage, want[i].code);
+		run_until(700 + want[i].ms - 1);
+		assert_int_equal(w.n_records, 0);
+		run_until(700 + want[i].ms);
+		expect_record(want[i].end);
+		EXPECT_SENT(500);
+	}
+}
+
+static void later_stage_never_shortens(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	run_until(100);
+	answer(slot, STAGE_TRYING, 100);
+	run_until(200);
+	answer(slot, STAGE_PROGRESS_SDP, 183);
+	w.in_force.profiles[PF_TIMEOUT_RINGING] = 1000;
+	run_until(300);
+	answer(slot, STAGE_RINGING, 180);
+	run_until(120199);
+	assert_int_equal(w.n_records, 0);
+	run_until(120200);
+	expect_record(END_RINGING_TIMEOUT);
+	assert_int_equal(w.n_responses, 3);
+}
+
+static void timeout_off_is_held_to_the_cap(void **state)
+{
+	uint32_t slot;
+
+	(void)state;
+	w.in_force.profiles[PF_TIMEOUT_RINGING] = 0;
+	slot = call(0);
+	answer(slot, STAGE_RINGING, 180);
+	run_until(HOLD_CAP_MS - 1);
+	assert_int_equal(w.n_ended, 0);
+	run_until(HOLD_CAP_MS);
+	assert_int_equal(w.n_ended, 1);
+	assert_int_equal(w.n_records, 0);
+	expect_all_free();
+}
+
+static void cancel_is_no_record(void **state)
+{
+	uint32_t a = call(0), b = call(0);
+
+	(void)state;
+	run_until(600);
+	cancel(a);
+	answer(b, STAGE_RINGING, 180);
+	run_until(700);
+	cancel(b);
+	run_until(40000);
+	assert_int_equal(w.n_records, 0);
+	assert_int_equal(w.stats[STAT_cancelled], 2);
+	EXPECT_SENT(500, 500);
+	expect_all_free();
+}
+
+/* The softswitch's copy at 300 ms stands for the one at 500; the schedule goes on from it. */
+static void passed_copy_counts(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	run_until(300);
+	note(NOTE_COPY, slot, 0);
+	assert_int_equal(w.slots[slot].sends, 2);
+	run_until(5000);
+	EXPECT_SENT(1300, 3300);
+	run_until(31799);
+	assert_int_equal(w.n_records, 0);
+	run_until(31800);
+	expect_record(END_NO_RESPONSE);
+	assert_int_equal(w.n_copies, 1);
+}
+
+static void copy_in_the_final_wait(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	run_until(31700);
+	note(NOTE_COPY, slot, 0);
+	assert_int_equal(w.slots[slot].sends, 12);
+	run_until(32000);
+	expect_record(END_NO_RESPONSE);
+}
+
+static void full_ring_is_tried_again(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.send_error = -EAGAIN;
+	run_until(520);
+	assert_int_equal(w.n_sent, 0);
+	assert_int_equal(transactions_overdue(w.t, 0), 1);
+	assert_int_equal(w.stats[STAT_ring_full], 1);
+	w.send_error = 0;
+	run_until(1500);
+	EXPECT_SENT(521, 1500);
+	assert_int_equal(transactions_overdue(w.t, 0), 0);
+	assert_true(w.slots[slot].word & WORD_TAKEN);
+	run_until(32000);
+	expect_record(END_NO_RESPONSE);
+	assert_int_equal(w.n_sent, 10);
+}
+
+/* Overdue by the whole next interval: the work is given back and the copy left out, not made up for. */
+static void ring_full_for_long(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.send_error = -EAGAIN;
+	run_until(1600);
+	assert_false(w.slots[slot].word & WORD_TAKEN);
+	assert_int_equal(transactions_overdue(w.t, 0), 0);
+	w.send_error = 0;
+	run_until(3499);
+	assert_int_equal(w.n_sent, 0);
+	run_until(3510);
+	EXPECT_SENT(3500);
+	assert_true(w.slots[slot].word & WORD_TAKEN);
+	run_until(40000);
+	expect_record(END_NO_RESPONSE);
+}
+
+static void response_while_the_ring_is_full(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.send_error = -EAGAIN;
+	run_until(510);
+	move(slot, ST_COMPLETED, STAGE_NOTHING, 486);
+	w.send_error = 0;
+	run_until(1000);
+	assert_int_equal(w.n_sent, 0);
+	expect_all_free();
+}
+
+static void no_neighbour(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.send_error = -EHOSTUNREACH;
+	run_until(600);
+	assert_false(w.slots[slot].word & WORD_TAKEN);
+	assert_int_equal(transactions_overdue(w.t, 0), 0);
+	w.send_error = 0;
+	run_until(1500);
+	EXPECT_SENT(610, 1500);
+	assert_true(w.slots[slot].word & WORD_TAKEN);
+	assert_int_equal(w.stats[STAT_no_neighbour], 1);
+}
+
+static void link_down(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.send_error = -ENETDOWN;
+	run_until(1499);
+	assert_false(w.slots[slot].word & WORD_TAKEN);
+	w.send_error = 0;
+	run_until(32000);
+	EXPECT_SENT(1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500);
+	expect_record(END_NO_RESPONSE);
+}
+
+static void answer_now(uint32_t slot)
+{
+	move(slot, ST_COMPLETED, STAGE_NOTHING, 200);
+}
+
+/* The response comes while the deadline is being handled: nothing is taken back from it. */
+static void swap_lost_to_a_response(void **state)
+{
+	uint32_t slot = call(0);
+	uint64_t seen;
+
+	(void)state;
+	run_until(31600);
+	seen = w.slots[slot].word;
+	answer_now(slot);
+	assert_false(slot_terminate(&w.slots[slot], seen, END_NO_RESPONSE));
+	run_until(33000);
+	assert_int_equal(w.n_records, 0);
+	assert_int_equal(w.stats[STAT_completed], 1);
+	expect_all_free();
+
+	call(0);
+	w.on_send = answer_now;
+	run_until(80000);
+	assert_int_equal(w.n_records, 0);
+	expect_all_free();
+}
+
+static void retuned_in_the_middle(void **state)
+{
+	(void)state;
+	call(0);
+	run_until(600);
+	w.in_force.profiles[PF_INTERVAL + 1] = 100; /* being waited on already */
+	w.in_force.profiles[PF_INTERVAL + 2] = 200;
+	w.in_force.profiles[PF_INTERVAL + 3] = 0;
+	run_until(10000);
+	EXPECT_SENT(500, 1500, 1700);
+	expect_record(END_NO_RESPONSE);
+}
+
+static void timeout_invite_cuts(void **state)
+{
+	(void)state;
+	w.in_force.profiles[PF_TIMEOUT_INVITE] = 10000;
+	call(0);
+	run_until(9999);
+	EXPECT_SENT(500, 1500, 3500, 7500);
+	assert_int_equal(w.n_records, 0);
+	run_until(10000);
+	expect_record(END_NO_RESPONSE);
+}
+
+static void slot_waits_for_its_descriptor(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.hold_descriptors = true;
+	run_until(600);
+	answer(slot, STAGE_NOTHING, 200);
+	assert_int_equal(w.pos.tail - w.pos.head, SLOTS - 1);
+	assert_true(transactions_holds(w.t, slot));
+	w.in_flight = 0;
+	transactions_sent(w.t, slot);
+	expect_all_free();
+	transactions_sent(w.t, slot);
+	expect_all_free();
+}
+
+static void notes_out_of_order_and_stale(void **state)
+{
+	uint32_t slot = capture(0);
+	struct siprtx_note stale = {.word = w.slots[slot].word, .slot = slot, .kind = NOTE_MOVED, .code = 200};
+
+	(void)state;
+	answer(slot, STAGE_TRYING, 100); /* before NOTE_NEW */
+	note(NOTE_NEW, slot, 0);
+	assert_int_equal(w.stats[STAT_taken], 1);
+	assert_int_equal(w.n_responses, 1);
+	answer(slot, STAGE_TRYING, 200);
+	expect_all_free();
+	transactions_note(w.t, &stale);
+	stale.slot = 1000000;
+	transactions_note(w.t, &stale);
+	assert_int_equal(w.n_ended, 1);
+	expect_all_free();
+}
+
+/* Stopped for 9 s: one copy of those missed at most, and the end where it was. */
+static void process_was_stopped(void **state)
+{
+	(void)state;
+	call(0);
+	run_until(1600);
+	w.now = START + 10600 * MS;
+	transactions_run(w.t);
+	assert_true(w.n_sent <= 3);
+	run_until(36000);
+	expect_record(END_NO_RESPONSE);
+	assert_true(w.n_sent < 10);
+	for (unsigned i = 1; i < w.n_sent; i++)
+		assert_true(w.sent_ms[i] - w.sent_ms[i - 1] >= 1000);
+}
+
+static void crash(uint64_t down_ms)
+{
+	transactions_free(w.t);
+	w.now += down_ms * MS;
+	boot();
+}
+
+static void adopted_after_each_step(void **state)
+{
+	for (unsigned at = 0; at < 32000; at += 250) {
+		uint32_t slot;
+
+		teardown(state);
+		setup(state);
+		slot = call(0);
+		run_until(at);
+		crash(100);
+		assert_int_equal(w.stats[STAT_adopted], 1);
+		note(NOTE_NEW, slot, 0); /* still in the ring: known already */
+		run_until(31999);
+		assert_int_equal(w.n_sent, 10);
+		run_until(32100);
+		expect_record(END_NO_RESPONSE);
+		assert_int_equal(w.stats[STAT_taken], 1);
+	}
+}
+
+static void adopted_after_a_long_time(void **state)
+{
+	for (unsigned down = 5000; down < 60000; down += 5000) {
+		teardown(state);
+		setup(state);
+		call(0);
+		run_until(1600);
+		crash(down);
+		run_until(100000);
+		expect_record(END_NO_RESPONSE);
+		assert_true(w.n_sent <= 10);
+		for (unsigned i = 1; i < w.n_sent; i++)
+			assert_true(w.sent_ms[i] - w.sent_ms[i - 1] >= 500);
+	}
+}
+
+static void adopted_in_every_state(void **state)
+{
+	uint32_t calling = capture(0), ringing = call(0), done = call(0), given_up;
+
+	(void)state;
+	run_until(100);
+	answer(ringing, STAGE_RINGING, 180);
+	move(done, ST_COMPLETED, STAGE_NOTHING, 200);
+	given_up = call(0);
+	/* killed between the swap and the record, and once more after the record was given its number */
+	assert_true(slot_terminate(&w.slots[given_up], w.slots[given_up].word, END_NO_RESPONSE));
+	crash(0);
+	assert_int_equal(w.stats[STAT_adopted], 4);
+	assert_int_equal(w.n_records, 1);
+	assert_int_equal(w.stats[STAT_pending], 1);
+	assert_int_equal(w.stats[STAT_proceeding], 1);
+	assert_true(w.slots[calling].word & WORD_TAKEN);
+	assert_int_equal(w.pos.tail - w.pos.head, 2);
+	run_until(120099);
+	assert_int_equal(w.n_records, 2);
+	run_until(120100);
+	assert_int_equal(w.n_records, 3);
+	expect_all_free();
+}
+
+/* 180 was noted after the crash: its deadline counts, not that of the 100 before. */
+static void note_left_behind_by_a_crash(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	answer(slot, STAGE_TRYING, 100);
+	run_until(1000);
+	move(slot, ST_PROCEEDING, STAGE_RINGING, 180);
+	crash(0);
+	note(NOTE_MOVED, slot, 180);
+	run_until(120999);
+	assert_int_equal(w.n_records, 0);
+	run_until(121000);
+	expect_record(END_RINGING_TIMEOUT);
+}
+
+static void lateness_lands_in_its_bucket(void **state)
+{
+	static const uint32_t us[] = {0, 1, 16, 17, 20, 21, 24, 32, 33, 40, 41, 63, 64, 65, 1000, 1001, 65536, 4000000000u};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(us) / sizeof(*us); i++) {
+		uint32_t bucket = 0;
+
+		memset(w.lateness, 0, sizeof(w.lateness));
+		count_lateness(w.t, &w.slots[0], us[i]);
+		while (bucket < LATENESS_BUCKETS - 1 && lateness_bound_us(bucket) < us[i])
+			bucket++;
+		assert_int_equal(w.lateness[bucket], 1);
+	}
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(default_schedule),
+		CASE(every_profile),
+		CASE(response_stops),
+		CASE(stage_timeouts),
+		CASE(later_stage_never_shortens),
+		CASE(timeout_off_is_held_to_the_cap),
+		CASE(cancel_is_no_record),
+		CASE(passed_copy_counts),
+		CASE(copy_in_the_final_wait),
+		CASE(full_ring_is_tried_again),
+		CASE(ring_full_for_long),
+		CASE(response_while_the_ring_is_full),
+		CASE(no_neighbour),
+		CASE(link_down),
+		CASE(swap_lost_to_a_response),
+		CASE(retuned_in_the_middle),
+		CASE(timeout_invite_cuts),
+		CASE(slot_waits_for_its_descriptor),
+		CASE(notes_out_of_order_and_stale),
+		CASE(process_was_stopped),
+		CASE(adopted_after_each_step),
+		CASE(adopted_after_a_long_time),
+		CASE(adopted_in_every_state),
+		CASE(note_left_behind_by_a_crash),
+		CASE(lateness_lands_in_its_bucket),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "check.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "check_link.h"
+#include "load.h"
+#include "schedule.h"
+
+#define JOURNAL_ROOM	   (16ull << 20) /* a day of 20,000 records of 800 bytes */
+#define LONGEST_PATIENCE_MS 10000 /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
+
+static bool has_right(unsigned capability)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
+/* Sending needs less than loading: a daemon without the other rights can run on what root has loaded. */
+static void check_rights(bool loaded, struct problems *problems)
+{
+	static const struct {
+		int capability;
+		const char *name, *use;
+		bool load, admin; /* wanted for loading alone; CAP_SYS_ADMIN stands for it */
+	} rights[] = {
+		{CAP_BPF, "CAP_BPF", "load the programs", true, true},
+		{CAP_PERFMON, "CAP_PERFMON", "load the programs", true, true},
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach the programs", true, false},
+		{CAP_NET_RAW, "CAP_NET_RAW", "send by AF_XDP", false, false},
+	};
+
+	for (unsigned i = 0; i < sizeof(rights) / sizeof(*rights); i++) {
+		if ((rights[i].load && loaded) || has_right(rights[i].capability) ||
+		    (rights[i].admin && has_right(CAP_SYS_ADMIN)))
+			continue;
+		problem_add(problems, PROBLEM_ERROR, "rights", "Run as root, or give the service AmbientCapabilities",
+			    "%s is missing, without it siprtx cannot %s", rights[i].name, rights[i].use);
+	}
+}
+
+static void check_kernel(bool loaded, struct problems *problems)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname host;
+	int fd;
+
+	if (uname(&host) || sscanf(host.release, "%u.%u", &major, &minor) != 2 || major < 6 || (major == 6 && minor < 1))
+		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot Linux 6.1 or later", "kernel %s is too old",
+			    host.release);
+	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == EAFNOSUPPORT)
+		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot a kernel with CONFIG_XDP_SOCKETS",
+			    "this kernel has no AF_XDP sockets");
+	/* a probe without the right to load would blame the kernel */
+	if (loaded || !(has_right(CAP_BPF) || has_right(CAP_SYS_ADMIN)) || !has_right(CAP_NET_ADMIN))
+		return;
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) != 1)
+		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot a kernel with CONFIG_BPF_SYSCALL",
+			    "this kernel loads no XDP program");
+	if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 1)
+		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot a kernel with CONFIG_BPF_SYSCALL",
+			    "this kernel makes no BPF ring buffer");
+}
+
+/* Cuts `path` to the part that exists and tells its file system. 0 or -errno. */
+static int existing_part(char *path, struct statfs *fs)
+{
+	while (statfs(path, fs)) {
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+		slash[slash == path] = '\0';
+	}
+	return 0;
+}
+
+static void check_bpffs(const struct config *c, struct problems *problems)
+{
+	char path[PATH_MAX];
+	struct statfs fs;
+	int err;
+
+	strcpy(path, c->pin_path);
+	err = existing_part(path, &fs);
+	if (err)
+		problem_add(problems, PROBLEM_ERROR, "pin_path", "Run as root, or choose a pin_path you may look into",
+			    "%.150s cannot be looked at: %s", c->pin_path, strerror(-err));
+	else if (fs.f_type != BPF_FS_MAGIC)
+		problem_add(problems, PROBLEM_ERROR, "pin_path",
+			    "Run: mount -t bpf bpf /sys/fs/bpf, and keep pin_path below it",
+			    "%.150s is not on a BPF file system", c->pin_path);
+	else if (strchr(c->pin_path + strlen(path), '.'))
+		problem_add(problems, PROBLEM_ERROR, "pin_path", "Choose a name without it",
+			    "%.150s has a '.', which the BPF file system refuses", c->pin_path);
+}
+
+/* The slots are the UMEM, and the kernel counts a UMEM as locked memory (ENOBUFS over the limit). */
+static void check_memlock(const struct config *c, struct problems *problems)
+{
+	rlim_t need = (rlim_t)c->max_transactions * SLOT_SIZE;
+	struct rlimit limit;
+	char remedy[128];
+
+	if (has_right(CAP_IPC_LOCK) || has_right(CAP_SYS_RESOURCE) || getrlimit(RLIMIT_MEMLOCK, &limit) ||
+	    limit.rlim_max >= need)
+		return;
+	snprintf(remedy, sizeof(remedy), "Set LimitMEMLOCK=infinity for the service, or max_transactions to %llu",
+		 (unsigned long long)limit.rlim_max / SLOT_SIZE);
+	problem_add(problems, PROBLEM_ERROR, "memlock", remedy,
+		    "%u transactions need %llu KiB of locked memory, the limit is %llu KiB", c->max_transactions,
+		    (unsigned long long)need >> 10, (unsigned long long)limit.rlim_max >> 10);
+}
+
+static void check_journal(const struct config *c, struct problems *problems)
+{
+	char path[PATH_MAX], remedy[256] = "Name another file as journal";
+	struct statvfs fs;
+	struct stat file;
+	const char *folder;
+
+	if (!stat(c->journal, &file) && !S_ISREG(file.st_mode)) {
+		problem_add(problems, PROBLEM_ERROR, "journal", remedy, "%.150s is not a file", c->journal);
+		return;
+	}
+	strcpy(path, c->journal);
+	folder = dirname(path);
+	if (stat(folder, &file)) {
+		if (errno == ENOENT)
+			snprintf(remedy, sizeof(remedy), "Run: mkdir -p %.200s", folder);
+		problem_add(problems, PROBLEM_ERROR, "journal", remedy, "folder %.150s cannot be used: %s", folder,
+			    strerror(errno));
+		return;
+	}
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) ||
+	    (faccessat(AT_FDCWD, c->journal, W_OK, AT_EACCESS) && errno != ENOENT))
+		problem_add(problems, PROBLEM_ERROR, "journal", "Give the user of siprtxd the right to write there",
+			    "%.150s cannot be written: %s", c->journal, strerror(errno));
+	else if (!statvfs(folder, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < JOURNAL_ROOM)
+		problem_add(problems, PROBLEM_ERROR, "journal", "Make room, or name a file elsewhere",
+			    "the file system of %.150s has %llu KiB left, the least is %llu KiB", folder,
+			    (unsigned long long)fs.f_bavail * fs.f_frsize >> 10, JOURNAL_ROOM >> 10);
+}
+
+/* The number in a file of /proc/sys, -1: it is not there. /proc/sys/net is that of the caller's network namespace. */
+__attribute__((format(printf, 1, 2))) static long long read_sysctl(const char *format, ...)
+{
+	char path[128];
+	long long n = -1;
+	va_list args;
+	FILE *f;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, "%lld", &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+/* The standard profile serves gateways that are not named, so it is always in use. */
+static bool in_use(const struct config *c, unsigned profile)
+{
+	if (!profile)
+		return true;
+	for (unsigned i = 0; i < c->n_gateways; i++) {
+		if (c->gateway[i].profile == profile)
+			return true;
+	}
+	return false;
+}
+
+static void check_patience(const struct config *c, struct problems *problems)
+{
+	char names[160] = "";
+	uint64_t longest = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_profiles; i++) {
+		const struct config_profile *profile = &c->profile[i];
+		uint64_t window = schedule_window_ms(profile->field);
+		size_t used = strlen(names);
+
+		if (!in_use(c, i) || profile->field[PF_TIMEOUT_INVITE] || window <= LONGEST_PATIENCE_MS)
+			continue;
+		snprintf(names + used, sizeof(names) - used, "%s%s", n++ ? ", " : "", profile->name);
+		longest = window > longest ? window : longest;
+	}
+	if (n)
+		problem_add(problems, PROBLEM_WARNING, "profiles",
+			    "Set it to the softswitch's own INVITE timer: VOS3000 gives up after 10 s, Kamailio after 30 s",
+			    "timeout_invite is 0 in %s, and a call is tried for up to %g s", names, longest / 1000.0);
+}
+
+static void check_conntrack(const struct config *c, struct problems *problems)
+{
+	long long flows = read_sysctl("/proc/sys/net/netfilter/nf_conntrack_count");
+	long long timeout = read_sysctl("/proc/sys/net/netfilter/nf_conntrack_udp_timeout");
+	uint64_t longest = 0;
+	char remedy[128];
+
+	for (unsigned i = 0; i < c->n_profiles; i++) {
+		uint64_t window = in_use(c, i) ? schedule_window_ms(c->profile[i].field) : 0;
+
+		longest = window > longest ? window : longest;
+	}
+	if (flows <= 0 || timeout < 0 || longest < (uint64_t)timeout * 1000)
+		return;
+	snprintf(remedy, sizeof(remedy), "Run: sysctl -w net.netfilter.nf_conntrack_udp_timeout=%llu",
+		 (unsigned long long)(longest / 1000 + 10));
+	problem_add(problems, PROBLEM_WARNING, "conntrack", remedy,
+		    "conntrack is active (%lld flows) and forgets an unanswered UDP flow after %lld s; "
+		    "copies sent by siprtx do not refresh it, and a call is tried for up to %g s",
+		    flows, timeout, longest / 1000.0);
+}
+
+/* The lookup of the next hop at capture asks the inside interface's own setting (BPF_FIB_LKUP_RET_FWD_DISABLED). */
+static void check_forwarding(const struct config *c, struct problems *problems)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	bool wanted[2] = {!c->n_gateways, false};
+	static const struct {
+		const char *ip, *remedy;
+	} family[2] = {
+		{"ipv4", "Run: sysctl -w net.ipv4.ip_forward=1"},
+		{"ipv6", "Run: sysctl -w net.ipv6.conf.all.forwarding=1"},
+	};
+
+	for (unsigned i = 0; i < c->n_gateways; i++)
+		wanted[!!memcmp(c->gateway[i].addr, mapped, sizeof(mapped))] = true;
+	for (unsigned i = 0; i < c->n_inside; i++) {
+		for (unsigned v = 0; v < 2; v++) {
+			if (wanted[v] && !read_sysctl("/proc/sys/net/%s/conf/%s/forwarding", family[v].ip, c->inside[i]))
+				problem_add(problems, PROBLEM_WARNING, c->inside[i], family[v].remedy,
+					    "forwarding of %s is off there: no call from it can reach a gateway",
+					    family[v].ip);
+		}
+	}
+}
+
+void check_host(const struct config *c, struct problems *problems)
+{
+	bool loaded = load_is_done(c);
+
+	capng_get_caps_process();
+	check_links(c, problems);
+	check_rights(loaded, problems);
+	check_kernel(loaded, problems);
+	check_bpffs(c, problems);
+	check_memlock(c, problems);
+	check_journal(c, problems);
+	check_conntrack(c, problems);
+	if (c->mode == MODE_INLINE)
+		check_forwarding(c, problems);
+	check_patience(c, problems);
+}
+
+static void add_bad_value(struct problems *problems, const char *map, unsigned index, uint32_t in_force,
+			  const char *who, const char *why)
+{
+	char remedy[128];
+
+	snprintf(remedy, sizeof(remedy), "Run: bpftool map update name %s key %u %u 0 0 value %u %u %u %u", map,
+		 index & 0xff, index >> 8, in_force & 0xff, in_force >> 8 & 0xff, in_force >> 16 & 0xff, in_force >> 24);
+	problem_add(problems, PROBLEM_WARNING, map, remedy, "%s%s; it is ignored, %u stays in force", who, why,
+		    in_force);
+}
+
+void check_values(const struct pins *pins, struct problems *problems)
+{
+	char why[128], who[64];
+
+	for (unsigned profile = 0; profile < MAX_PROFILES; profile++) {
+		struct siprtx_name name = {0};
+
+		if (bpf_map_lookup_elem(pins->fd[PIN_profile_names], &profile, &name) || !*name.name)
+			continue;
+		snprintf(who, sizeof(who), "profile %.31s: ", name.name);
+		for (unsigned field = 0; field < PF_COUNT; field++) {
+			unsigned i = profile * PROFILE_FIELDS + field;
+
+			if (!profile_field_ok(field, *pins_u32(pins->profiles, i), why, sizeof(why)))
+				add_bad_value(problems, "profiles", i, pins->in_force->profiles[i], who, why);
+		}
+	}
+	for (unsigned i = 0; i < TUN_COUNT; i++) {
+		if (!tunable_ok(i, *pins_u32(pins->tunables, i), why, sizeof(why)))
+			add_bad_value(problems, "tunables", i, pins->in_force->tunables[i], "", why);
+	}
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The interfaces of a configuration, asked for by netlink: /sys shows another network namespace under nsenter --net. */
+#ifndef SIPRTX_CHECK_LINK_H
+#define SIPRTX_CHECK_LINK_H
+
+#include "config.h"
+#include "problem.h"
+
+/* Error: not there, no Ethernet, a VLAN device. Warning: down. */
+void check_links(const struct config *c, struct problems *problems);
+
+#endif

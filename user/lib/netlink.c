@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "netlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES 32768	 /* what the kernel fills one answer of a dump up to */
+#define QUEUE_BYTES  (4 << 20) /* room for a storm of changes while the reader is busy sending */
+
+#define NUD_USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct netlink_link l = {
+		.ifindex = info->ifi_index,
+		.gone = nlh->nlmsg_type == RTM_DELLINK,
+		.up = nlh->nlmsg_type != RTM_DELLINK && info->ifi_flags & IFF_UP && info->ifi_flags & IFF_LOWER_UP,
+	};
+	const struct nlattr *attr;
+
+	if (info->ifi_family != AF_UNSPEC)
+		return; /* a bridge telling of its port */
+	mnl_attr_for_each(attr, nlh, sizeof(*info)) {
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+			strncpy(l.name, mnl_attr_get_str(attr), sizeof(l.name) - 1);
+		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == sizeof(l.mac))
+			memcpy(l.mac, mnl_attr_get_payload(attr), sizeof(l.mac));
+	}
+	h->link(h->ctx, &l);
+}
+
+static void on_neighbour(const struct nlmsghdr *nlh, const struct netlink_handlers *h)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	struct netlink_neighbour n = {.ifindex = nd->ndm_ifindex};
+	const struct nlattr *attr;
+	bool addr = false, mac = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(*nd)) {
+		const void *data = mnl_attr_get_payload(attr);
+		unsigned type = mnl_attr_get_type(attr), length = mnl_attr_get_payload_len(attr);
+
+		if (type == NDA_DST && length == 4) {
+			memcpy(n.addr, mapped, sizeof(mapped));
+			memcpy(n.addr + sizeof(mapped), data, 4);
+			addr = true;
+		} else if (type == NDA_DST && length == 16) {
+			memcpy(n.addr, data, 16);
+			addr = true;
+		} else if (type == NDA_LLADDR && length == sizeof(n.mac)) {
+			memcpy(n.mac, data, sizeof(n.mac));
+			mac = true;
+		}
+	}
+	n.known = mac && nlh->nlmsg_type == RTM_NEWNEIGH && nd->ndm_state & NUD_USABLE;
+	if (addr)
+		h->neighbour(h->ctx, &n);
+}
+
+static int on_message(const struct nlmsghdr *nlh, void *data)
+{
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		on_link(nlh, data);
+		break;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		on_neighbour(nlh, data);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static int open_socket(unsigned groups, int flags)
+{
+	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = groups};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (!bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int netlink_listen(void)
+{
+	int fd = open_socket(RTMGRP_LINK | RTMGRP_NEIGH, SOCK_NONBLOCK), bytes = QUEUE_BYTES;
+
+	/* as far as rights allow: too small a queue means another dump, no more */
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	return fd;
+}
+
+int netlink_read(int fd, const struct netlink_handlers *h)
+{
+	char buf[BUFFER_BYTES];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), 0)) >= 0)
+		mnl_cb_run(buf, n, 0, 0, on_message, (void *)h);
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+static int dump(int fd, uint16_t type, const struct netlink_handlers *h)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct rtgenmsg body;
+	} request = {
+		.nlh = {.nlmsg_len = sizeof(request), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.body = {.rtgen_family = AF_UNSPEC},
+	};
+	char buf[BUFFER_BYTES];
+	ssize_t n;
+	int more;
+
+	if (send(fd, &request, sizeof(request), 0) < 0)
+		return -errno;
+	do {
+		n = recv(fd, buf, sizeof(buf), 0);
+		more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, on_message, (void *)h);
+	} while (more > MNL_CB_STOP);
+	/* a table that changed meanwhile: the changes come to the listening socket */
+	return more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
+}
+
+int netlink_dump(const struct netlink_handlers *h)
+{
+	int fd = open_socket(0, 0), err;
+
+	if (fd < 0)
+		return fd;
+	err = dump(fd, RTM_GETLINK, h);
+	if (!err)
+		err = dump(fd, RTM_GETNEIGH, h);
+	close(fd);
+	return err;
+}
+
+int netlink_resolve(int fd, uint32_t ifindex, const uint8_t addr[16])
+{
+	bool ipv4 = !memcmp(addr, mapped, sizeof(mapped));
+	char buf[128] = {};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ndmsg *nd;
+
+	nlh->nlmsg_type = RTM_NEWNEIGH;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
+	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+	nd->ndm_family = ipv4 ? AF_INET : AF_INET6;
+	nd->ndm_ifindex = ifindex;
+	nd->ndm_flags = NTF_USE;
+	mnl_attr_put(nlh, NDA_DST, ipv4 ? 4 : 16, ipv4 ? addr + 12 : addr);
+	return send(fd, nlh, nlh->nlmsg_len, 0) < 0 ? -errno : 0;
+}

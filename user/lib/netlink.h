@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links and neighbours as rtnetlink tells of them: all of them once, then each change. */
+#ifndef SIPRTX_NETLINK_H
+#define SIPRTX_NETLINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct netlink_link {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	uint8_t mac[6];
+	bool gone;
+	bool up; /* administratively, and with a carrier */
+};
+
+struct netlink_neighbour {
+	uint32_t ifindex;
+	uint8_t addr[16]; /* network order, IPv4-mapped */
+	uint8_t mac[6];
+	bool known; /* the MAC may be used */
+};
+
+struct netlink_handlers {
+	void (*link)(void *ctx, const struct netlink_link *l);
+	void (*neighbour)(void *ctx, const struct netlink_neighbour *n);
+	void *ctx;
+};
+
+/* A non-blocking socket of this network namespace that hears of every change. The fd, close()d by the caller; or -errno. */
+int netlink_listen(void);
+/*
+ * Hands on what has come in. 0 when nothing is left; -ENOBUFS: the kernel had to drop some, dump again; -errno.
+ * What the kernel refused of netlink_resolve() is passed over.
+ */
+int netlink_read(int fd, const struct netlink_handlers *h);
+/* Every link and every neighbour there is. Waits for the kernel's answer. 0 or -errno. */
+int netlink_dump(const struct netlink_handlers *h);
+/* Asks the kernel to find the MAC of `addr` on that link, without waiting. Wants CAP_NET_ADMIN. 0 or -errno. */
+int netlink_resolve(int fd, uint32_t ifindex, const uint8_t addr[16]);
+
+#endif

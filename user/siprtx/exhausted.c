@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* siprtx exhausted, siprtx show exhausted: the records in the map, the newest last. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "follow.h"
+#include "record.h"
+
+static bool read_record(const struct pins *pins, uint64_t seq, struct siprtx_record *r)
+{
+	return !bpf_map_lookup_elem(pins->fd[PIN_exhausted], &seq, r);
+}
+
+static uint64_t next_seq(const struct pins *pins)
+{
+	return __atomic_load_n(&pins->meta->next_seq, __ATOMIC_ACQUIRE);
+}
+
+/* Where the newest n begin. The map keeps MAX_RECORDS, so none is older than that. */
+static uint64_t first_of(uint64_t next, uint64_t n)
+{
+	if (n > MAX_RECORDS)
+		n = MAX_RECORDS;
+	return next > n ? next - n : 1;
+}
+
+static void record_row(struct table *t, const struct siprtx_record *r)
+{
+	table_cell(t, PLAIN, "%llu", r->seq);
+	table_cell(t, PLAIN, "%s", text_day_clock(r->ts_ms).s);
+	table_cell(t, PLAIN, "%s", text_endpoint(r->daddr, r->dport).s);
+	table_cell(t, PLAIN, "%.*s", NAME_LEN, *r->gateway_name ? r->gateway_name : "-");
+	table_cell(t, PLAIN, "%s%s", record_reason_name(r->reason), r->in_dialog ? " in dialog" : "");
+	table_cell(t, PLAIN, "%u", r->sends);
+	table_cell(t, PLAIN, "%s s", text_seconds(r->duration_ms).s);
+	table_cell(t, PLAIN, r->last_code ? "%u" : "-", r->last_code);
+	table_cell(t, PLAIN, "%.*s", NAME_LEN, r->profile);
+	table_cell(t, PLAIN, "%.*s", (int)sizeof(r->call_id), r->call_id);
+}
+
+static int snapshot(const struct cli *cli, uint32_t n)
+{
+	uint64_t next = next_seq(&cli->pins), seq;
+	struct siprtx_record r;
+	struct table *t = NULL;
+	json_t *list = NULL;
+
+	if (cli->json)
+		list = json_array();
+	else
+		t = table_new(">SEQ:TIME:GATEWAY:NAME:REASON:>SENDS:>AFTER:>CODE:PROFILE:CALL-ID");
+	if (!list && !t)
+		return cli_no_memory();
+	for (seq = first_of(next, n); seq < next; seq++) {
+		if (!read_record(&cli->pins, seq, &r))
+			continue;
+		if (list)
+			json_array_append_new(list, record_json(&r));
+		else
+			record_row(t, &r);
+	}
+	if (list)
+		return cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "records", list));
+	return cli_print_table(cli, t, 0);
+}
+
+static int print_line(const struct cli *cli, const struct siprtx_record *r)
+{
+	char *line;
+
+	if (cli->json) {
+		line = record_line(r);
+		if (!line)
+			return cli_no_memory();
+		fputs(line, stdout);
+		free(line);
+		return CLI_OK;
+	}
+	return stream_line("%s  %-*s  %s%s after %u sends, %s s%s%.*s  %.*s", text_day_clock(r->ts_ms).s, STREAM_ENDPOINT,
+			   text_endpoint(r->daddr, r->dport).s, record_reason_name(r->reason),
+			   r->in_dialog ? " in dialog" : "", r->sends, text_seconds(r->duration_ms).s,
+			   *r->gateway_name ? "  " : "", NAME_LEN, r->gateway_name, (int)sizeof(r->call_id), r->call_id);
+}
+
+/* Prints what is new from *at on. The controller puts a record into the map before it raises next_seq. */
+static int print_new(const struct cli *cli, void *at)
+{
+	uint64_t *seq = at, next = next_seq(&cli->pins), first = first_of(next, MAX_RECORDS);
+	struct siprtx_record r;
+	int err = CLI_OK;
+
+	if (*seq < first) {
+		err = stream_missed(cli, first - *seq);
+		*seq = first;
+	}
+	for (; !err && *seq < next; (*seq)++)
+		if (read_record(&cli->pins, *seq, &r))
+			err = print_line(cli, &r);
+	return err;
+}
+
+int cmd_exhausted(struct cli *cli, char **args)
+{
+	uint32_t n = cli->count_given ? cli->count : cli->follow ? 0 : FOLLOW_COUNT;
+	uint64_t seq;
+
+	(void)args;
+	if (!cli->follow)
+		return snapshot(cli, n);
+	seq = first_of(next_seq(&cli->pins), n);
+	return follow(cli, print_new, &seq);
+}

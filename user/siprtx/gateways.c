@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* siprtx show gateways */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "health.h"
+
+/* As the data path chooses: the gateway's own, else the longest prefix, else the first profile. */
+static uint32_t profile_of(const struct pins *pins, const struct gateway *g)
+{
+	struct siprtx_prefix prefix = {.prefixlen = 128};
+	uint32_t profile;
+
+	if (g->value.profile < MAX_PROFILES)
+		return g->value.profile;
+	memcpy(prefix.addr, g->key.addr, sizeof(prefix.addr));
+	if (bpf_map_lookup_elem(pins->fd[PIN_gw_profile], &prefix, &profile) || profile >= MAX_PROFILES)
+		return 0;
+	return profile;
+}
+
+static void ago(struct table *t, uint64_t now, uint64_t then)
+{
+	if (then)
+		table_cell(t, PLAIN, "%s ago", text_age(age_ns(now, then)).s);
+	else
+		table_cell(t, PLAIN, "-");
+}
+
+static void gateway_row(const struct pins *pins, struct table *t, const struct gateway *g, uint64_t now)
+{
+	const struct siprtx_gateway *v = &g->value;
+
+	table_cell(t, PLAIN, "%s", text_endpoint(g->key.addr, g->key.port).s);
+	table_cell(t, PLAIN, "%.*s", NAME_LEN, *v->name ? v->name : "-");
+	table_cell(t, PLAIN, "%s", profile_label(pins, profile_of(pins, g)).s);
+	table_cell(t, PLAIN, "%llu", v->invites);
+	table_cell(t, PLAIN, "%llu", v->sends);
+	table_cell(t, PLAIN, "%llu", v->answered);
+	table_cell(t, v->exhausted ? YELLOW : PLAIN, "%llu", v->exhausted);
+	table_cell(t, PLAIN, "%llu", v->timeouts);
+	table_cell(t, PLAIN, "%llu", v->cancelled);
+	table_cell(t, v->silent ? RED : PLAIN, "%u", v->silent);
+	ago(t, now, v->last_invite_ns);
+	ago(t, now, v->last_response_ns);
+	if (v->last_code)
+		table_cell(t, PLAIN, "%u", v->last_code);
+	else
+		table_cell(t, PLAIN, "-");
+}
+
+static json_t *age_json(uint64_t now, uint64_t then)
+{
+	return then ? json_integer(age_ns(now, then) / 1000) : json_null();
+}
+
+static json_t *gateway_json(const struct pins *pins, const struct gateway *g, uint64_t now)
+{
+	const struct siprtx_gateway *v = &g->value;
+
+	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "gateway",
+			 text_endpoint(g->key.addr, g->key.port).s, "name", json_text(v->name, NAME_LEN), "profile",
+			 profile_label(pins, profile_of(pins, g)).s, "invites", (json_int_t)v->invites, "retransmissions",
+			 (json_int_t)v->sends, "answered", (json_int_t)v->answered, "exhausted", (json_int_t)v->exhausted,
+			 "timeouts", (json_int_t)v->timeouts, "cancelled", (json_int_t)v->cancelled, "silent_in_a_row",
+			 (json_int_t)v->silent, "last_invite_age_us", age_json(now, v->last_invite_ns),
+			 "last_response_age_us", age_json(now, v->last_response_ns), "last_code", (json_int_t)v->last_code);
+}
+
+int cmd_gateways(struct cli *cli, char **args)
+{
+	uint64_t now = now_ns();
+	struct gateway *list;
+	struct table *t;
+	json_t *all;
+	unsigned i, n;
+	int err;
+
+	(void)args;
+	err = gateways_read(&cli->pins, &list, &n);
+	if (err)
+		return cli_fail(CLI_FAILED, "the gateways cannot be read: %s", strerror(-err));
+	if (cli->json) {
+		all = json_array();
+		for (i = 0; i < n; i++)
+			json_array_append_new(all, gateway_json(&cli->pins, &list[i], now));
+		err = cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "gateways", all));
+	} else {
+		t = table_new("GATEWAY:NAME:PROFILE:>INVITES:>RETRANSMITTED:>ANSWERED:>EXHAUSTED:>TIMEOUTS:>CANCELLED:>SILENT:"
+			      "LAST INVITE:LAST RESPONSE:CODE");
+		for (i = 0; t && i < n; i++)
+			gateway_row(&cli->pins, t, &list[i], now);
+		err = cli_print_table(cli, t, 0);
+	}
+	free(list);
+	return err;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All that `siprtx status` tells, read once, then printed as text or JSON. */
+#ifndef SIPRTX_STATUS_H
+#define SIPRTX_STATUS_H
+
+#include "cli.h"
+#include "health.h"
+
+/* The counts an operator asks for first. TOTAL(name, from a sample) */
+#define STATUS_TOTALS(TOTAL)                                                                                     \
+	TOTAL(captured, s->counters[CNT_captured])                                                               \
+	TOTAL(retransmitted, s->stats[STAT_sends])                                                               \
+	TOTAL(absorbed, s->counters[CNT_absorbed])                                                               \
+	TOTAL(answered, s->answered)                                                                             \
+	TOTAL(exhausted, s->stats[STAT_no_response] + s->stats[STAT_trying_timeout] +                            \
+				 s->stats[STAT_progress_timeout] + s->stats[STAT_ringing_timeout])
+
+enum status_total {
+#define TOTAL(name, value) TOTAL_##name,
+	STATUS_TOTALS(TOTAL)
+#undef TOTAL
+	TOTALS
+};
+
+/* INVITEs that could not be helped: this range of counters.def */
+#define UNHELPED_FIRST CNT_no_slot
+#define UNHELPED_LAST  CNT_no_controller
+
+struct status_interface {
+	char name[IFNAMSIZ];
+	enum siprtx_side side;
+	enum siprtx_attach attach;
+	bool up;
+	bool beats;	  /* an outside interface, and it has a heartbeat */
+	uint64_t beat_ns; /* age */
+};
+
+struct status {
+	enum health health;
+	struct problems reasons, values;
+	struct siprtx_meta meta; /* a copy, of one moment as near as can be */
+	uint64_t now_ns;
+	struct held held;
+	uint32_t slots_used, slots_total;
+	struct sample sample;
+	uint64_t total[TOTALS];
+	double rate[TOTALS];	/* a second; with period_ns */
+	uint64_t period_ns;	/* 0: no rates */
+	bool late;		/* the three below are known */
+	uint64_t late_p50_us, late_p99_us, late_max_us;
+	struct status_interface interface[MAX_INTERFACES];
+	unsigned n_interfaces;
+	uint64_t not_on_disk;	/* records */
+};
+
+extern const char *const status_total_name[TOTALS];
+extern const char *const counter_name[CNT_COUNT], *const counter_help[CNT_COUNT];
+extern const char *const stat_name[STAT_COUNT], *const stat_help[STAT_COUNT];
+
+const char *health_name(enum health health);
+const char *attach_name(enum siprtx_attach attach);
+/* NULL: no memory */
+json_t *status_json(const struct cli *cli, const struct status *s);
+
+#endif

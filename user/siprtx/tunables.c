@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* siprtx show tunables, siprtx set */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+#include "schedule.h"
+
+struct tunable {
+	const char *name, *unit, *help;
+	uint32_t def, min, max;
+};
+
+static const struct tunable tunable[TUN_COUNT] = {
+#define TUNABLE(number, name, def, min, max, unit, help) [number] = {#name, unit, help, def, min, max},
+#include "tunables.def"
+#undef TUNABLE
+};
+
+static json_t *tunable_json(const struct tunable *t, uint32_t value, uint32_t in_force)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "value", (json_int_t)value, "in_force",
+			 (json_int_t)in_force, "default", (json_int_t)t->def, "min", (json_int_t)t->min, "max",
+			 (json_int_t)t->max, "unit", t->unit, "help", t->help);
+}
+
+int cmd_tunables(struct cli *cli, char **args)
+{
+	struct table *t = cli->json ? NULL : table_new("KEY:>VALUE:>IN FORCE:>DEFAULT:RANGE:UNIT:MEANING");
+	json_t *all = cli->json ? json_object() : NULL;
+	unsigned i;
+
+	(void)args;
+	for (i = 0; i < TUN_COUNT; i++) {
+		const struct tunable *one = &tunable[i];
+		uint32_t value = *pins_u32(cli->pins.tunables, i), in_force = cli->pins.in_force->tunables[i];
+		char why[256];
+
+		if (all)
+			json_object_set_new(all, one->name, tunable_json(one, value, in_force));
+		if (!t)
+			continue;
+		table_cell(t, PLAIN, "%s", one->name);
+		table_cell(t, tunable_ok(i, value, why, sizeof(why)) ? PLAIN : RED, "%u", value);
+		table_cell(t, in_force == value ? PLAIN : YELLOW, "%u", in_force);
+		table_cell(t, PLAIN, "%u", one->def);
+		table_cell(t, PLAIN, "%u-%u", one->min, one->max);
+		table_cell(t, PLAIN, "%s", one->unit);
+		table_cell(t, PLAIN, "%s", one->help);
+	}
+	if (cli->json)
+		return cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "tunables", all));
+	return cli_print_table(cli, t, 0);
+}
+
+int cmd_set(struct cli *cli, char **args)
+{
+	const char *names[TUN_COUNT], *fault;
+	char why[256], line[PATH_MAX + 128];
+	uint32_t value, former;
+	int i, key = -1;
+
+	for (i = 0; i < TUN_COUNT; i++) {
+		names[i] = tunable[i].name;
+		if (names[i] && !strcmp(names[i], args[0]))
+			key = i;
+	}
+	if (key < 0) {
+		i = nearest_name(args[0], names, TUN_COUNT);
+		return cli_fail(CLI_USAGE, "there is no tunable \"%s\"; %s%s", args[0],
+				i < 0 ? "siprtx show tunables names them" : "did you mean ", i < 0 ? "" : names[i]);
+	}
+	fault = parse_u32(args[1], &value);
+	if (fault)
+		return cli_fail(CLI_USAGE, "%s cannot be \"%s\": it %s; give a whole number from %u to %u", args[0], args[1],
+				fault, tunable[key].min, tunable[key].max);
+	if (!tunable_ok(key, value, why, sizeof(why)))
+		return cli_fail(CLI_USAGE, "%s; nothing was changed", why);
+	former = *pins_u32(cli->pins.tunables, key);
+	if (bpf_map_update_elem(cli->pins.fd[PIN_tunables], &key, &value, BPF_ANY))
+		return cli_fail(CLI_FAILED, "the tunables under %s cannot be written: %s", cli->config.pin_path,
+				strerror(errno));
+	bpftool_line(cli->config.pin_path, pin_name(PIN_tunables), key, value, line, sizeof(line));
+	if (cli->json)
+		return cli_print_json(cli, json_pack("{s:i, s:s, s:I, s:I, s:s}", "schema_version", CLI_SCHEMA_VERSION, "key",
+						     tunable[key].name, "former", (json_int_t)former, "value",
+						     (json_int_t)value, "bpftool", line));
+	printf("%s: %u -> %u %s\n%s\n", tunable[key].name, former, value, tunable[key].unit, line);
+	return CLI_OK;
+}

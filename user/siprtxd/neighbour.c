@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* tdestroy */
+#include "neighbour.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+	struct entry_key {
+		uint32_t ifindex;
+		uint8_t addr[16]; /* all zero: the link itself */
+	} key;
+	uint8_t mac[6];
+};
+
+static const uint8_t link_itself[16];
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct entry_key)); /* the key comes first in an entry */
+}
+
+static struct entry_key key_of(uint32_t ifindex, const uint8_t addr[16])
+{
+	struct entry_key key = {.ifindex = ifindex};
+
+	memcpy(key.addr, addr, sizeof(key.addr));
+	return key;
+}
+
+static void forget(struct neighbours *n, const struct entry_key *key)
+{
+	struct entry **found = tfind(key, &n->tree, by_key), *e;
+
+	if (!found)
+		return;
+	e = *found;
+	tdelete(e, &n->tree, by_key);
+	free(e);
+}
+
+static void learn(struct neighbours *n, const struct entry_key *key, const uint8_t mac[6])
+{
+	struct entry **found = tfind(key, &n->tree, by_key), *e;
+
+	if (found && !memcmp((*found)->mac, mac, sizeof((*found)->mac)))
+		return;
+	n->epoch++;
+	if (found) {
+		memcpy((*found)->mac, mac, sizeof((*found)->mac));
+		return;
+	}
+	/* without memory it stays unknown: the frame then keeps the MAC it has */
+	e = malloc(sizeof(*e));
+	if (!e)
+		return;
+	e->key = *key;
+	memcpy(e->mac, mac, sizeof(e->mac));
+	if (!tsearch(e, &n->tree, by_key))
+		free(e);
+}
+
+void neighbours_learn(struct neighbours *n, const struct netlink_neighbour *told)
+{
+	struct entry_key key = key_of(told->ifindex, told->addr);
+
+	if (told->known)
+		learn(n, &key, told->mac);
+	else
+		forget(n, &key);
+}
+
+void neighbours_learn_link(struct neighbours *n, const struct netlink_link *told)
+{
+	struct entry_key key = key_of(told->ifindex, link_itself);
+
+	if (told->gone)
+		forget(n, &key);
+	else
+		learn(n, &key, told->mac);
+}
+
+const uint8_t *neighbours_mac(const struct neighbours *n, uint32_t ifindex, const uint8_t addr[16])
+{
+	struct entry_key key = key_of(ifindex, addr);
+	struct entry **found = tfind(&key, &n->tree, by_key);
+
+	return found ? (*found)->mac : NULL;
+}
+
+const uint8_t *neighbours_link_mac(const struct neighbours *n, uint32_t ifindex)
+{
+	return neighbours_mac(n, ifindex, link_itself);
+}
+
+void neighbours_free(struct neighbours *n)
+{
+	tdestroy(n->tree, free);
+	n->tree = NULL;
+}

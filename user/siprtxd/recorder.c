@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "recorder.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "journal.h"
+#include "log.h"
+
+#define GROUP_MAX     512  /* records one write and one fdatasync take */
+#define GROUP_GAP_MS  20   /* rest after a group, so that the next one is worth its fdatasync (50 ms at most) */
+#define RETRY_MS      1000 /* after the journal refused */
+#define LINES_A_SECOND 20  /* of the log; what is over is summed up */
+
+struct recorder {
+	const struct pins *pins;
+	uint64_t oldest; /* the lowest number in the map; the sending loop's own */
+	int wake;	 /* eventfd */
+	pthread_t thread;
+	bool stop, reopen; /* told to the thread, atomically */
+	/* the thread's own */
+	struct journal journal;
+	struct siprtx_record *group;
+	time_t log_second;
+	unsigned logged;
+	uint64_t unlogged;
+};
+
+static void wake(struct recorder *r)
+{
+	eventfd_write(r->wake, 1);
+}
+
+uint64_t recorder_next_seq(const struct recorder *r)
+{
+	return r->pins->meta->next_seq;
+}
+
+static void evict_oldest(struct recorder *r)
+{
+	bool gone = !bpf_map_delete_elem(r->pins->fd[PIN_exhausted], &r->oldest);
+
+	if (gone && r->oldest > __atomic_load_n(&r->pins->meta->journaled_seq, __ATOMIC_ACQUIRE))
+		r->pins->stats[STAT_records_lost]++;
+	r->oldest++;
+}
+
+void recorder_add(struct recorder *r, const struct siprtx_record *record)
+{
+	struct siprtx_meta *m = r->pins->meta;
+	int fd = r->pins->fd[PIN_exhausted];
+
+	while (bpf_map_update_elem(fd, &record->seq, record, BPF_ANY)) {
+		if (r->oldest >= record->seq) {
+			r->pins->stats[STAT_records_lost]++;
+			break;
+		}
+		evict_oldest(r);
+	}
+	__atomic_store_n(&m->next_seq, record->seq + 1, __ATOMIC_RELEASE);
+	while (record->seq - r->oldest >= MAX_RECORDS && r->oldest <= __atomic_load_n(&m->journaled_seq, __ATOMIC_ACQUIRE))
+		evict_oldest(r);
+	wake(r);
+}
+
+/* One line a call while there are few. */
+static void log_call(struct recorder *r, const struct siprtx_record *record)
+{
+	char gateway[64], name[sizeof(record->gateway_name) + 4] = "";
+	time_t second = time(NULL);
+
+	if (second != r->log_second) {
+		if (r->unlogged)
+			log_info("%llu more calls ended without a final response; the journal names them", (unsigned long long)r->unlogged);
+		r->log_second = second;
+		r->logged = r->unlogged = 0;
+	}
+	if (r->logged++ >= LINES_A_SECOND) {
+		r->unlogged++;
+		return;
+	}
+	if (record->gateway_name[0])
+		snprintf(name, sizeof(name), " (%s)", record->gateway_name);
+	format_endpoint(record->daddr, record->dport, gateway, sizeof(gateway));
+	log_info("gateway %s%s: %s, %s call-id %s after %u sends in %.1f s", gateway, name,
+		 record_reason_name(record->reason), record->method, record->call_id, record->sends,
+		 record->duration_ms / 1000.0);
+}
+
+/* The records after the last one written, lost ones stepped over. Returns how many; *last is the last number looked at. */
+static unsigned collect(struct recorder *r, uint64_t *last)
+{
+	uint64_t next = __atomic_load_n(&r->pins->meta->next_seq, __ATOMIC_ACQUIRE);
+	unsigned n = 0;
+
+	*last = r->pins->meta->journaled_seq;
+	while (*last + 1 < next && n < GROUP_MAX) {
+		uint64_t seq = ++*last;
+
+		if (!bpf_map_lookup_elem(r->pins->fd[PIN_exhausted], &seq, &r->group[n]))
+			n++;
+	}
+	return n;
+}
+
+static int write_group(struct recorder *r, unsigned n, uint64_t last)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	int err = f ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < n && !err; i++) {
+		char *line = record_line(&r->group[i]);
+
+		if (!line || fputs(line, f) < 0)
+			err = -ENOMEM;
+		free(line);
+	}
+	if (f && fclose(f) && !err)
+		err = -ENOMEM;
+	if (!err && r->journal.last_seq < last)
+		err = journal_append(&r->journal, text, size, last);
+	if (!err)
+		err = journal_sync(&r->journal);
+	free(text);
+	return err;
+}
+
+static void report(struct recorder *r, int err)
+{
+	struct siprtx_meta *m = r->pins->meta;
+
+	if (err)
+		r->pins->stats[STAT_journal_errors]++;
+	if (m->journal_errno == (__u32)-err)
+		return;
+	if (err)
+		log_error("the journal %s cannot be written: %s. Records wait in the map exhausted; make room or mend it, it is tried again every second.",
+			  r->journal.path, strerror(-err));
+	else
+		log_info("the journal %s is written again", r->journal.path);
+	m->journal_errno = -err;
+}
+
+/* Writes all there is. 0 or -errno. */
+static int drain(struct recorder *r)
+{
+	uint64_t last;
+	unsigned n;
+	int err;
+
+	while ((n = collect(r, &last)) || last > r->pins->meta->journaled_seq) {
+		err = write_group(r, n, last);
+		report(r, err);
+		if (err)
+			return err;
+		r->pins->stats[STAT_journal_lines] += n;
+		__atomic_store_n(&r->pins->meta->journaled_seq, last, __ATOMIC_RELEASE);
+		for (unsigned i = 0; i < n; i++)
+			log_call(r, &r->group[i]);
+	}
+	return 0;
+}
+
+static void reopen(struct recorder *r)
+{
+	int err = journal_reopen(&r->journal);
+
+	if (err)
+		log_error("the journal %s cannot be opened anew: %s. The former file stays in use; mend it and send SIGHUP again.",
+			  r->journal.path, strerror(-err));
+	else
+		log_info("the journal %s was opened anew", r->journal.path);
+}
+
+static void *work(void *arg)
+{
+	struct recorder *r = arg;
+	struct pollfd p = {.fd = r->wake, .events = POLLIN};
+	int timeout = 0;
+	bool stop;
+
+	do {
+		eventfd_t n;
+
+		if (poll(&p, 1, timeout) > 0)
+			eventfd_read(r->wake, &n);
+		stop = __atomic_load_n(&r->stop, __ATOMIC_ACQUIRE);
+		if (__atomic_exchange_n(&r->reopen, false, __ATOMIC_ACQ_REL))
+			reopen(r);
+		timeout = drain(r) ? RETRY_MS : r->unlogged ? RETRY_MS : -1;
+		if (!stop)
+			nanosleep(&(struct timespec){.tv_nsec = GROUP_GAP_MS * 1000000}, NULL);
+	} while (!stop);
+	return NULL;
+}
+
+/* Numbers go on from the higher of map and journal; what the map has over the journal is still to be written. */
+static void resume(struct recorder *r)
+{
+	struct siprtx_meta *m = r->pins->meta;
+	__u64 key, *from = NULL;
+
+	if (m->next_seq <= r->journal.last_seq)
+		m->next_seq = r->journal.last_seq + 1;
+	if (!m->next_seq)
+		m->next_seq = 1;
+	m->journaled_seq = r->journal.last_seq < m->next_seq ? r->journal.last_seq : m->next_seq - 1;
+	r->oldest = m->next_seq;
+	for (; !bpf_map_get_next_key(r->pins->fd[PIN_exhausted], from, &key); from = &key)
+		if (key < r->oldest)
+			r->oldest = key;
+}
+
+static int start_thread(struct recorder *r)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&r->thread, NULL, work, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+static void release(struct recorder *r)
+{
+	journal_close(&r->journal);
+	if (r->wake >= 0)
+		close(r->wake);
+	free(r->group);
+	free(r);
+}
+
+int recorder_start(struct recorder **out, const struct pins *pins, const char *journal_path)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->pins = pins;
+	r->journal.fd = -1;
+	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->group = calloc(GROUP_MAX, sizeof(*r->group));
+	err = r->wake < 0 ? -errno : r->group ? journal_open(&r->journal, journal_path) : -ENOMEM;
+	if (err) {
+		log_error("the journal %s cannot be opened: %s. Name a file in a folder that is there and writable (journal = ...).",
+			  journal_path, err == -EBADMSG ? "it is not one of siprtx's" : strerror(-err));
+		release(r);
+		return err;
+	}
+	if (r->journal.torn)
+		log_warning("the journal %s ended in the middle of a line: %llu bytes cut off", journal_path,
+			    (unsigned long long)r->journal.torn);
+	resume(r);
+	err = start_thread(r);
+	if (err) {
+		log_error("no thread for the journal: %s", strerror(-err));
+		release(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void recorder_stop(struct recorder *r)
+{
+	if (!r)
+		return;
+	__atomic_store_n(&r->stop, true, __ATOMIC_RELEASE);
+	wake(r);
+	pthread_join(r->thread, NULL);
+	release(r);
+}
+
+void recorder_reopen(struct recorder *r)
+{
+	__atomic_store_n(&r->reopen, true, __ATOMIC_RELEASE);
+	wake(r);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Exhausted records on their way to the `exhausted` map, the journal and the log. The map is written by the sending
+ * loop at once; the file by a thread of its own, so that a slow disk never delays a copy.
+ */
+#ifndef SIPRTXD_RECORDER_H
+#define SIPRTXD_RECORDER_H
+
+#include <stdint.h>
+
+#include "pins.h"
+#include "record.h"
+
+struct recorder; /* opaque */
+
+/* Opens and repairs the journal, starts the thread. `pins` must stay. 0, or -errno with a sentence logged. */
+int recorder_start(struct recorder **out, const struct pins *pins, const char *journal_path);
+/* Writes what is left, as far as the journal takes it, and ends the thread. NULL is fine. */
+void recorder_stop(struct recorder *r);
+/* After logrotate. */
+void recorder_reopen(struct recorder *r);
+/* The number the next record gets. */
+uint64_t recorder_next_seq(const struct recorder *r);
+/* Takes the record with that number; when the map is full the oldest goes. */
+void recorder_add(struct recorder *r, const struct siprtx_record *record);
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* tdestroy */
+#include "remember.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slot.h"
+
+#define BATCH	 256 /* keys one syscall takes away */
+#define BATCHES	 16  /* a call: 4096 keys are about a millisecond */
+#define ROOM_MIN 1024
+
+struct tombstone {
+	struct siprtx_key key;
+	uint64_t ns;
+};
+
+struct exhausted_call {
+	struct siprtx_key key;
+	struct call call;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct siprtx_key)); /* the key comes first in an exhausted_call */
+}
+
+size_t remember_count(const struct remembered *r)
+{
+	return r->tail - r->head;
+}
+
+static int grow(struct remembered *r)
+{
+	size_t room = r->room ? 2 * r->room : ROOM_MIN, n = remember_count(r);
+	struct tombstone *ring = malloc(room * sizeof(*ring));
+
+	if (!ring)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ring[i] = r->ring[(r->head + i) & (r->room - 1)];
+	free(r->ring);
+	*r = (struct remembered){.pins = r->pins, .ring = ring, .tail = n, .room = room, .tree = r->tree};
+	return 0;
+}
+
+static int push(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns)
+{
+	if (remember_count(r) == r->room && grow(r))
+		return -ENOMEM;
+	r->ring[r->tail++ & (r->room - 1)] = (struct tombstone){*key, now_ns};
+	return 0;
+}
+
+static bool is_live(const struct pins *pins, const struct siprtx_txn *txn)
+{
+	uint64_t word;
+
+	if (txn->slot >= pins->entries[PIN_slots]) /* TXN_EXHAUSTED too */
+		return false;
+	word = slot_word(&pins->slots[txn->slot]);
+	return word_gen(word) == txn->gen && word_state(word) != ST_FREE;
+}
+
+int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns)
+{
+	struct siprtx_key key, *from = NULL;
+	struct siprtx_txn txn;
+
+	*r = (struct remembered){.pins = pins};
+	while (!bpf_map_get_next_key(pins->fd[PIN_txns], from, &key)) {
+		from = &key;
+		/* the same call before the slot is looked at: what is captured meanwhile is live */
+		if (bpf_map_lookup_elem(pins->fd[PIN_txns], &key, &txn) || is_live(pins, &txn))
+			continue;
+		if (push(r, &key, now_ns))
+			return -ENOMEM;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+void remember_close(struct remembered *r)
+{
+	tdestroy(r->tree, free);
+	free(r->ring);
+	*r = (struct remembered){};
+}
+
+/* Tells the XDP programs, and keeps what an event of a late response names. */
+static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *call)
+{
+	struct siprtx_txn txn = {.slot = call->slot | TXN_EXHAUSTED, .gen = now_ns / 1000000};
+	struct exhausted_call *new = malloc(sizeof(*new));
+
+	/* where it fails the response is merely counted as unknown */
+	bpf_map_update_elem(r->pins->fd[PIN_txns], key, &txn, BPF_EXIST);
+	if (!new)
+		return;
+	*new = (struct exhausted_call){*key, *call};
+	if (!tsearch(new, &r->tree, by_key))
+		free(new);
+}
+
+void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *exhausted)
+{
+	if (push(r, key, now_ns))
+		bpf_map_delete_elem(r->pins->fd[PIN_txns], key);
+	else if (exhausted)
+		mark_exhausted(r, key, now_ns, exhausted);
+}
+
+const struct call *remember_call(const struct remembered *r, const struct siprtx_key *key)
+{
+	struct exhausted_call **found = tfind(key, &r->tree, by_key);
+
+	return found ? &(*found)->call : NULL;
+}
+
+static void forget_call(struct remembered *r, const struct siprtx_key *key)
+{
+	struct exhausted_call **found = tfind(key, &r->tree, by_key), *e;
+
+	if (!found)
+		return;
+	e = *found;
+	tdelete(e, &r->tree, by_key);
+	free(e);
+}
+
+static void delete_keys(int fd, const struct siprtx_key *keys, __u32 n)
+{
+	__u32 done = 0;
+
+	while (done < n) {
+		__u32 count = n - done;
+
+		/* it stops at a key that is not there: on with the one after */
+		if (!bpf_map_delete_batch(fd, keys + done, &count, NULL))
+			return;
+		if (errno != ENOENT)
+			count = 0;
+		done += count;
+		bpf_map_delete_elem(fd, &keys[done++]);
+	}
+}
+
+void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms)
+{
+	struct siprtx_key keys[BATCH];
+	__u32 n = BATCH;
+
+	for (int i = 0; i < BATCHES && n == BATCH; i++) {
+		for (n = 0; n < BATCH && r->head != r->tail; n++) {
+			const struct tombstone *t = &r->ring[r->head & (r->room - 1)];
+
+			if (t->ns + keep_ms * 1000000ull > now_ns)
+				break;
+			keys[n] = t->key;
+			forget_call(r, &t->key);
+			r->head++;
+		}
+		if (n)
+			delete_keys(r->pins->fd[PIN_txns], keys, n);
+	}
+}
