@@ -105,7 +105,10 @@ $(B)/vm/peer: tests/vm/peer.c
 vmtest: all $(B)/vm/peer ## boot Debian's kernels 6.1 and 6.12 and try siprtx there
 	@BUILD=$(abspath $(B)) tests/vm/run
 
-bench: all ## measure; a table, and bench.json in the build folder (root)
+$(B)/bench/prog_bench: tests/bench/prog_bench.c $(PROG_HELP) $(B)/libsiprtx.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $^ $(LIBS) -lcmocka
+bench: all $(B)/bench/prog_bench ## measure; a table, and bench.json in the build folder (root)
 	@BUILD=$(abspath $(B)) tests/bench/run
 
 $(B)/man/%: docs/%.scd

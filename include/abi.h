@@ -20,7 +20,7 @@
 #define SLOT_SIZE   2048
 #define SLOT_HEADER 192 /* struct siprtx_slot up to the frame */
 #define SLOT_L3	    216 /* the IP header starts here; 24 bytes before it hold Ethernet and two VLAN tags */
-#define SLOT_ROOM   (SLOT_SIZE - SLOT_L3) /* largest IP packet a slot holds */
+#define SLOT_ROOM   (SLOT_SIZE - SLOT_L3 - 8) /* largest IP packet a slot holds: the scanner reads words past the end */
 
 /*
  * The slot word: generation, response code, end, flags, stage and state in 64 bits. After the slot was

@@ -67,7 +67,8 @@ static int lay_out(uint8_t *umem, unsigned frames, const uint8_t *template, size
 	return 0;
 }
 
-static int send_all(struct xsk_socket *xsk, struct xsk_ring_prod *tx, struct xsk_ring_cons *cq, unsigned frames, size_t length)
+static int send_all(struct xsk_socket *xsk, struct xsk_ring_prod *tx, struct xsk_ring_cons *cq, unsigned frames,
+		    size_t length)
 {
 	unsigned sent = 0, done = 0;
 	uint32_t at;
@@ -77,10 +78,12 @@ static int send_all(struct xsk_socket *xsk, struct xsk_ring_prod *tx, struct xsk
 
 		if (n && xsk_ring_prod__reserve(tx, n, &at) == n) {
 			for (unsigned i = 0; i < n; i++, sent++)
-				*xsk_ring_prod__tx_desc(tx, at + i) = (struct xdp_desc){ .addr = (uint64_t)sent * FRAME_SIZE, .len = length };
+				*xsk_ring_prod__tx_desc(tx, at + i) =
+					(struct xdp_desc){.addr = (uint64_t)sent * FRAME_SIZE, .len = length};
 			xsk_ring_prod__submit(tx, n);
 		}
-		if (sendto(xsk_socket__fd(xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN && errno != EBUSY && errno != ENOBUFS)
+		if (sendto(xsk_socket__fd(xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
+		    errno != EBUSY && errno != ENOBUFS)
 			return -errno;
 		n = xsk_ring_cons__peek(cq, RING, &at);
 		xsk_ring_cons__release(cq, n);
@@ -91,8 +94,9 @@ static int send_all(struct xsk_socket *xsk, struct xsk_ring_prod *tx, struct xsk
 
 int main(int argc, char **argv)
 {
-	const struct xsk_umem_config umem_config = { .fill_size = RING, .comp_size = RING, .frame_size = FRAME_SIZE };
-	const struct xsk_socket_config socket_config = { .tx_size = RING, .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD, .bind_flags = XDP_COPY };
+	const struct xsk_umem_config umem_config = {.fill_size = RING, .comp_size = RING, .frame_size = FRAME_SIZE};
+	const struct xsk_socket_config socket_config = {
+		.tx_size = RING, .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD, .bind_flags = XDP_COPY};
 	static uint8_t template[FRAME_SIZE];
 	struct xsk_ring_prod fill = {}, tx = {};
 	struct xsk_ring_cons completion = {};
@@ -107,12 +111,15 @@ int main(int argc, char **argv)
 	unsigned frames = strtoul(argv[3], NULL, 10);
 	FILE *f = fopen(argv[2], "r");
 	size_t length = f ? fread(template, 1, sizeof(template), f) : 0;
-	void *memory = mmap(NULL, (size_t)frames * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *memory = mmap(NULL, (size_t)frames * FRAME_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (memory == MAP_FAILED || (error = lay_out(memory, frames, template, length)) ||
-	    (error = xsk_umem__create(&umem, memory, (uint64_t)frames * FRAME_SIZE, &fill, &completion, &umem_config)) ||
+	    (error = xsk_umem__create(&umem, memory, (uint64_t)frames * FRAME_SIZE, &fill, &completion,
+				      &umem_config)) ||
 	    (error = xsk_socket__create(&xsk, argv[1], 0, umem, NULL, &tx, &socket_config))) {
-		fprintf(stderr, "raw_afxdp: %s: %s\n", argv[1], memory == MAP_FAILED ? strerror(errno) : strerror(-error));
+		fprintf(stderr, "raw_afxdp: %s: %s\n", argv[1],
+			memory == MAP_FAILED ? strerror(errno) : strerror(-error));
 		return 1;
 	}
 	puts("ready");

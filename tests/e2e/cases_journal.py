@@ -6,7 +6,7 @@ import signal
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
-from edge import Edge, run, wait_until
+from edge import BUILD, Edge, run, wait_until
 from sip import Call, respond
 
 SHORT = "[profile short]\nresend_interval = 0.3\nfinal_wait = 0.2\n[gateway g]\naddress = 10.77.0.0/16\nprofile = short\n"
@@ -26,7 +26,7 @@ def sighup_opens_the_journal_anew():
         second = softswitch.send(Call())
         expect_fields(only(edge.wait_journal(second, 3), "records in the new file"), seq=2)
         expect_equal(len(edge.journal()), 1, "lines in the new file")
-        listed = edge.json("show", "exhausted")["exhausted"]
+        listed = edge.json("show", "exhausted")["records"]
         expect_equal([r["call_id"] for r in sorted(listed, key=lambda r: r["seq"])], [first.call_id, second.call_id], "siprtx show exhausted")
 
 
@@ -65,6 +65,30 @@ def record_survives_a_kill():
         edge.start()
         time.sleep(0.5)
         only(edge.journal(call), "records after another restart")
+
+
+@case(seconds=6)
+def streams_tell_it_as_it_happens():
+    """`siprtx -j events -f` and `siprtx -j exhausted -f` give one JSON line an event, as it happens."""
+    with Edge(SHORT) as edge:
+        paths = {name: f"{edge.directory}/{name}" for name in ("events", "exhausted")}
+        for name, path in paths.items():
+            with open(path, "w") as f:
+                edge.popen(edge.edge_ns, f"{BUILD}/siprtx", "-c", edge.configuration_path, "-j", name, "-f", stdout=f)
+        time.sleep(0.5)
+        softswitch = edge.softswitch()
+        edge.gateway()
+        call = softswitch.send(Call())
+        only(edge.wait_journal(call, 3), "records")
+        time.sleep(0.6)
+
+        def lines(name):
+            with open(paths[name]) as f:
+                return [json.loads(line) for line in f]
+        events = [e for e in lines("events") if e["call_id"] == call.call_id]
+        expect_equal([(e["event"], e["attempt"], e["nominal_ms"]) for e in events[:2]], [("new", 1, 0), ("send", 2, 300)], "events")
+        expect_equal((events[-1]["event"], events[-1]["reason"]), ("exhausted", "no_response"), "last event")
+        expect_equal(lines("exhausted"), edge.journal(), "siprtx exhausted -f against the journal")
 
 
 @case(seconds=10)

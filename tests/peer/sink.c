@@ -5,8 +5,8 @@
  *
  *   sink ADDRESS PORT [LOG]
  *
- * Prints "ready" once bound. On SIGTERM or SIGINT writes the log, 16 bytes a datagram (u64 wall clock ns, u64 hash, host
- * byte order), and one JSON line: what arrived, what the socket had no room for, first and last time.
+ * Prints "ready" once bound. On SIGTERM or SIGINT writes the log, 16 bytes a datagram (u64 wall clock ns, u64 hash,
+ * host byte order), and one JSON line: what arrived, what the socket had no room for, first and last time.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -53,12 +53,13 @@ static uint64_t branch_hash(const char *message, size_t length)
 static int bound_socket(const char *address, const char *port)
 {
 	int on = 1, room = RECEIVE, v6 = !!strchr(address, ':');
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(atoi(port)) };
-	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = a6.sin6_port };
-	struct timeval wait = { .tv_usec = 100000 };
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(atoi(port))};
+	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = a6.sin6_port};
+	struct timeval wait = {.tv_usec = 100000};
 	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || inet_pton(v6 ? AF_INET6 : AF_INET, address, v6 ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1 ||
+	if (fd < 0 ||
+	    inet_pton(v6 ? AF_INET6 : AF_INET, address, v6 ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on)) ||
@@ -90,22 +91,27 @@ static int listen_until_ended(int fd, struct note *notes, uint64_t *count, uint3
 
 	while (!ending && *count + BATCH <= ROOM) {
 		for (int i = 0; i < BATCH; i++) {
-			iov[i] = (struct iovec){ data[i], HEAD };
-			m[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i], .msg_controllen = sizeof(control[i]) };
+			iov[i] = (struct iovec){data[i], HEAD};
+			m[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i],
+						       .msg_iovlen = 1,
+						       .msg_control = control[i],
+						       .msg_controllen = sizeof(control[i])};
 		}
 		int n = recvmmsg(fd, m, BATCH, MSG_WAITFORONE, NULL);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < n; i++)
-			notes[(*count)++] = (struct note){ arrival(&m[i].msg_hdr, lost), branch_hash(data[i], m[i].msg_len < HEAD ? m[i].msg_len : HEAD) };
+			notes[(*count)++] =
+				(struct note){arrival(&m[i].msg_hdr, lost),
+					      branch_hash(data[i], m[i].msg_len < HEAD ? m[i].msg_len : HEAD)};
 	}
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct sigaction act = { .sa_handler = end };
+	struct sigaction act = {.sa_handler = end};
 	uint64_t count = 0;
 	uint32_t lost = 0;
 
@@ -115,7 +121,8 @@ int main(int argc, char **argv)
 	}
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
-	struct note *notes = mmap(NULL, sizeof(*notes) * ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct note *notes = mmap(NULL, sizeof(*notes) * ROOM, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int fd = bound_socket(argv[1], argv[2]);
 
 	if (notes == MAP_FAILED || fd < 0) {
@@ -131,7 +138,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "sink: %s\n", strerror(error ? -error : errno));
 		return 1;
 	}
-	printf("{\"datagrams\": %" PRIu64 ", \"lost\": %u, \"first_ns\": %" PRIu64 ", \"last_ns\": %" PRIu64 "}\n", count, lost,
-	       count ? notes[0].ns : 0, count ? notes[count - 1].ns : 0);
+	printf("{\"datagrams\": %" PRIu64 ", \"lost\": %u, \"first_ns\": %" PRIu64 ", \"last_ns\": %" PRIu64 "}\n",
+	       count, lost, count ? notes[0].ns : 0, count ? notes[count - 1].ns : 0);
 	return 0;
 }

@@ -46,7 +46,7 @@ static void expect_pass(const struct frame *in, unsigned reason)
 
 static void test_below_sip(void **state)
 {
-	static const uint8_t fragment[] = {17, 0, 0, 1, 0, 0, 0, 9}, hop[] = {6, 0, 1, 4, 0, 0, 0, 0}, dest[] = {17, 9, 1, 4, 0, 0, 0, 0};
+	static const uint8_t fragment[] = {17, 0, 0, 1, 0, 0, 0, 9}, hop[] = {6, 0, 1, 4, 0, 0, 0, 0}, dest[] = {17, 255, 1, 4, 0, 0, 0, 0};
 	static const struct {
 		struct shape shape;
 		unsigned reason;

@@ -13,12 +13,12 @@
 #include "config.h"
 #include "schedule.h"
 
-#define SIDES "[siprtx]\ninside = eth0\noutside = eth1\n" /* lines 1 to 3 */
-#define GATEWAY SIDES "[gateway a]\n"			   /* line 4 */
-#define PROFILE SIDES "[profile own]\n"			   /* line 4 */
+#define SIDES	"[siprtx]\ninside = eth0\noutside = eth1\n" /* lines 1 to 3 */
+#define GATEWAY SIDES "[gateway a]\n"			    /* line 4 */
+#define PROFILE SIDES "[profile own]\n"			    /* line 4 */
 
 /* a line holds 198 characters */
-#define X10 "xxxxxxxxxx"
+#define X10  "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 
 static char path[] = "/tmp/siprtx-test-XXXXXX";
@@ -56,7 +56,7 @@ static void load_good(const char *text, char **overrides, struct config *c)
 /* Each text has one fault: where it is, and words of the cause and of the remedy. */
 static const struct fault {
 	const char *text;
-	unsigned line; /* 0: the file as a whole */
+	unsigned line;
 	const char *what, *remedy;
 } faults[] = {
 	/* lines */
@@ -94,8 +94,8 @@ static const struct fault {
 	{"[siprtx]\ninside = eth0, eth0\noutside = eth1\n", 2, "\"eth0\": it is there twice", "once"},
 	{"[siprtx]\ninside = abcdefghijklmnop\noutside = eth1\n", 2, "is not the name of an interface", "ip link"},
 	{"[siprtx]\ninside = eth0 eth2\noutside = eth1\n", 2, "\"eth0 eth2\": it is not the name", "ip link"},
-	{"[siprtx]\ninside = i\noutside = a,b,c,d,e,f,g,h,j,k,l,m,n,o,p,q,r,s\n", 3, "outside has 18 interfaces, the most is 16",
-	 "Remove 2"},
+	{"[siprtx]\ninside = i\noutside = a,b,c,d,e,f,g,h,j,k,l,m,n,o,p,q,r,s\n", 3,
+	 "outside has 18 interfaces, the most is 16", "Remove 2"},
 	{SIDES "sip_ports = 0\n", 4, "sip_ports cannot be \"0\": it is out of range", "1 to 65535"},
 	{SIDES "sip_ports = 5060,65536\n", 4, "\"65536\": it is out of range", "1 to 65535"},
 	{SIDES "sip_ports = sip\n", 4, "\"sip\": it is not a number", "1 to 65535"},
@@ -136,8 +136,8 @@ static const struct fault {
 	{PROFILE "resend_interval = 5.\n", 5, "\"5.\": it is not a number", "0.5"},
 	{PROFILE "resend_interval = nan\n", 5, "\"nan\": it is not a number", "0.5"},
 	{PROFILE "resend_interval = 0.5001\n", 5, "\"0.5001\": it has too many decimals", "3 decimals"},
-	{PROFILE "resend_interval = 0.5,0.009\n", 5, "\"0.009\": it is out of range, as interval_2 is 9 ms, under 10 ms",
-	 "0.01 to 3600"},
+	{PROFILE "resend_interval = 0.5,0.009\n", 5,
+	 "\"0.009\": it is out of range, as interval_2 is 9 ms, under 10 ms", "0.01 to 3600"},
 	{PROFILE "resend_interval = 3600.001\n", 5, "interval_1 is 3600001 ms, over", "0.01 to 3600"},
 	{PROFILE "resend_interval = 99999999999999999999\n", 5, "out of range", "0.01 to 3600"},
 	{PROFILE "resend_interval = 0\n", 5, "the list is empty", "0.01 to 3600"},
@@ -165,7 +165,8 @@ static const struct fault {
 	{GATEWAY "address = 192.0.2.0/33\n", 5, "no valid prefix length", "0 to 32"},
 	{GATEWAY "address = 192.0.2.0/\n", 5, "no valid prefix length", "0 to 32"},
 	{GATEWAY "address = 2001:db8::/129\n", 5, "no valid prefix length", "0 to 128"},
-	{GATEWAY "address = 192.0.2.10/24\n", 5, "\"192.0.2.10/24\": it has bits set after its prefix", "Write 192.0.2.0/24"},
+	{GATEWAY "address = 192.0.2.10/24\n", 5, "\"192.0.2.10/24\": it has bits set after its prefix",
+	 "Write 192.0.2.0/24"},
 	{GATEWAY "address = 198.51.100.255/30\n", 5, "bits set", "Write 198.51.100.252/30"},
 	{GATEWAY "address = 2001:db8::1/33\n", 5, "bits set", "Write 2001:db8::/33"},
 	{GATEWAY "address = 192.0.2.0/24:5060\n", 5, "is a prefix with a port", "port away"},
@@ -175,15 +176,16 @@ static const struct fault {
 	{GATEWAY "address = ::ffff:192.0.2.1\n", 5, "is an IPv4 address written as IPv6", "192.0.2.10"},
 	{GATEWAY "address = 192.0.2.1\n[gateway b]\naddress = 192.0.2.1\n", 7, "gateway b has the address of gateway a",
 	 "Remove one"},
-	{GATEWAY "address = 192.0.2.1\n[gateway b]\naddress = 192.0.2.1/32\n", 7, "the address of gateway a", "Remove one"},
+	{GATEWAY "address = 192.0.2.1\n[gateway b]\naddress = 192.0.2.1/32\n", 7, "the address of gateway a",
+	 "Remove one"},
 	{GATEWAY "address = ::/0\n[gateway b]\naddress = ::/0\n", 7, "the address of gateway a", "Remove one"},
 	{GATEWAY "address = 192.0.2.1\nprofile = fast\n", 6, "profile \"fast\" that is not defined",
 	 "Known are standard, unstable, fast-failover"},
 	{GATEWAY "address = 192.0.2.1\nprofile = a b\n", 6, "profile cannot be \"a b\"", "name of a profile"},
-	{GATEWAY "address = 192.0.2.1\non_exhausted = reply-408\n", 6, "on_exhausted = reply-408 is not in this version",
-	 "Use on_exhausted = record"},
-	{GATEWAY "address = 192.0.2.1\non_exhausted = reply-503\n", 6, "on_exhausted = reply-503 is not in this version",
-	 "Use on_exhausted = record"},
+	{GATEWAY "address = 192.0.2.1\non_exhausted = reply-408\n", 6,
+	 "on_exhausted = reply-408 is not in this version", "Use on_exhausted = record"},
+	{GATEWAY "address = 192.0.2.1\non_exhausted = reply-503\n", 6,
+	 "on_exhausted = reply-503 is not in this version", "Use on_exhausted = record"},
 	{GATEWAY "address = 192.0.2.1\non_exhausted = 503\n", 6, "on_exhausted cannot be \"503\"", "Use record"},
 };
 
@@ -299,48 +301,54 @@ static void assert_address(const struct config_gateway *g, const char *addr, uin
 
 static void test_a_good_file(void **state)
 {
-	static const char text[] =
-		"\xef\xbb\xbf# edge 1\r\n"
-		"[siprtx]\t; the whole\r\n"
-		"  mode = inline            # inside + outside\r\n"
-		"inside = eth0, ens1f0\r\n"
-		"outside=eth1\r\n"
-		"sip_ports = 5060 ,5080\r\n"
-		"max_transactions = 1024\r\n"
-		"forward = xdp\r\n"
-		"capture = xdp\r\n"
-		"zerocopy = yes\r\n"
-		"pin_path = /sys/fs/bpf/edge-1\r\n"
-		"journal = /var/tmp/a#b;c.jsonl # with both signs\r\n"
-		"\r\n"
-		"[gateway first]\r\n"
-		"address = 192.0.2.10\r\n"
-		"profile = later.one\r\n"
-		"[gateway second]\r\n"
-		"address = 192.0.2.10:5062\r\n"
-		"on_exhausted = record\r\n"
-		"[gateway net]\r\n"
-		"address = 198.51.100.128/25\r\n"
-		"profile = rfc3261\r\n"
-		"[gateway six]\r\n"
-		"address = [2001:db8::1]:5060\r\n"
-		"[gateway six-net]\r\n"
-		"address = 2001:db8::/33\r\n"
-		"[gateway all]\r\n"
-		"address = 0.0.0.0/0\r\n"
-		"[profile rfc3261]\r\n"
-		"send_retry = 4\r\n"
-		"[profile later.one]\r\n"
-		"resend_interval = 0.01, 0.5,1.125 , 3600\r\n"
-		"timeout_invite = 0.001\r\n"
-		"timeout_trying = 1\r\n"
-		"timeout_progress = 2\r\n"
-		"timeout_progress_sdp = 3\r\n"
-		"timeout_ringing = 0\r\n"
-		"final_wait = 0.25"; /* no line end */
-	uint32_t own[PROFILE_FIELDS] = {10,	 500, 1125, 3600000, [PF_SEND_RETRY] = 10, [PF_TIMEOUT_INVITE] = 1,
-					[PF_TIMEOUT_TRYING] = 1000, [PF_TIMEOUT_PROGRESS] = 2000,
-					[PF_TIMEOUT_PROGRESS_SDP] = 3000, [PF_FINAL_WAIT] = 250};
+	static const char text[] = "\xef\xbb\xbf# edge 1\r\n"
+				   "[siprtx]\t; the whole\r\n"
+				   "  mode = inline            # inside + outside\r\n"
+				   "inside = eth0, ens1f0\r\n"
+				   "outside=eth1\r\n"
+				   "sip_ports = 5060 ,5080\r\n"
+				   "max_transactions = 1024\r\n"
+				   "forward = xdp\r\n"
+				   "capture = xdp\r\n"
+				   "zerocopy = yes\r\n"
+				   "pin_path = /sys/fs/bpf/edge-1\r\n"
+				   "journal = /var/tmp/a#b;c.jsonl # with both signs\r\n"
+				   "\r\n"
+				   "[gateway first]\r\n"
+				   "address = 192.0.2.10\r\n"
+				   "profile = later.one\r\n"
+				   "[gateway second]\r\n"
+				   "address = 192.0.2.10:5062\r\n"
+				   "on_exhausted = record\r\n"
+				   "[gateway net]\r\n"
+				   "address = 198.51.100.128/25\r\n"
+				   "profile = rfc3261\r\n"
+				   "[gateway six]\r\n"
+				   "address = [2001:db8::1]:5060\r\n"
+				   "[gateway six-net]\r\n"
+				   "address = 2001:db8::/33\r\n"
+				   "[gateway all]\r\n"
+				   "address = 0.0.0.0/0\r\n"
+				   "[profile rfc3261]\r\n"
+				   "send_retry = 4\r\n"
+				   "[profile later.one]\r\n"
+				   "resend_interval = 0.01, 0.5,1.125 , 3600\r\n"
+				   "timeout_invite = 0.001\r\n"
+				   "timeout_trying = 1\r\n"
+				   "timeout_progress = 2\r\n"
+				   "timeout_progress_sdp = 3\r\n"
+				   "timeout_ringing = 0\r\n"
+				   "final_wait = 0.25"; /* no line end */
+	uint32_t own[PROFILE_FIELDS] = {10,
+					500,
+					1125,
+					3600000,
+					[PF_SEND_RETRY] = 10,
+					[PF_TIMEOUT_INVITE] = 1,
+					[PF_TIMEOUT_TRYING] = 1000,
+					[PF_TIMEOUT_PROGRESS] = 2000,
+					[PF_TIMEOUT_PROGRESS_SDP] = 3000,
+					[PF_FINAL_WAIT] = 250};
 	uint32_t rfc3261[PROFILE_FIELDS];
 	struct config c;
 
@@ -434,9 +442,14 @@ static void test_the_example(void **state)
 
 static void test_overrides(void **state)
 {
-	char *overrides[] = {"siprtx.inside=eth7, eth8",     "profile my.own.send_retry=3", "siprtx.outside=eth9",
-			     "profile my.own.final_wait=1",  "gateway a.address=[2001:db8::1]:5061",
-			     "gateway new.address=192.0.2.9", "siprtx.outside = eth6", NULL};
+	char *overrides[] = {"siprtx.inside=eth7, eth8",
+			     "profile my.own.send_retry=3",
+			     "siprtx.outside=eth9",
+			     "profile my.own.final_wait=1",
+			     "gateway a.address=[2001:db8::1]:5061",
+			     "gateway new.address=192.0.2.9",
+			     "siprtx.outside = eth6",
+			     NULL};
 	struct config c;
 
 	(void)state;
@@ -490,7 +503,8 @@ static void test_printed(void **state)
 	FILE *f;
 
 	(void)state;
-	problem_add(&problems, PROBLEM_ERROR, "siprtx.conf:12", "Remove 1 of them", "resend_interval has %u intervals", 11);
+	problem_add(&problems, PROBLEM_ERROR, "siprtx.conf:12", "Remove 1 of them", "resend_interval has %u intervals",
+		    11);
 	problem_add(&problems, PROBLEM_WARNING, "", NULL, "eth1 is down.");
 	assert_int_equal(problems.n, 2);
 	assert_int_equal(problems.errors, 1);

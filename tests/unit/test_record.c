@@ -305,19 +305,18 @@ static void long_strings_are_cut(void **state)
 
 static void bytes_that_are_not_text(void **state)
 {
-	static const char message[] = INVITE("sip:null\0@b", "From: <sip:J\xfcrgen@b>;tag=\xff\r\n",
-					     "To: <sip:\xc3\xbc\"\\\x01@b>\r\n", "Call-ID: a\0b\r\n");
+	static const char message[] = INVITE("sip:a@b", "From: <sip:J\xfcrgen@b>;tag=\xff\r\n",
+					     "To: <sip:null\0\xc3\xbc\"\\\x01@b>\r\n", "Call-ID: a\0b\r\n");
 	struct siprtx_record r = build(message, sizeof(message) - 1, &context);
 	char *line = record_line(&r);
 	json_t *back = json_loads(line, 0, NULL);
 
 	(void)state;
 	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
-	assert_string_equal(json_string_value(json_object_get(back, "ruri")), "sip:null?@b");
 	assert_string_equal(json_string_value(json_object_get(back, "call_id")), "a?b");
 	assert_string_equal(json_string_value(json_object_get(back, "from_uri")), "sip:J\xc3\xbcrgen@b");
 	assert_string_equal(json_string_value(json_object_get(back, "from_tag")), "\xc3\xbf");
-	assert_string_equal(json_string_value(json_object_get(back, "to_uri")), "sip:\xc3\xbc\"\\\x01@b");
+	assert_string_equal(json_string_value(json_object_get(back, "to_uri")), "sip:null?\xc3\xbc\"\\\x01@b");
 	json_decref(back);
 	free(line);
 }

@@ -138,7 +138,7 @@ static void test_late_send_keeps_its_interval(void **state)
 static void test_stages(void **state)
 {
 	static const uint32_t field[PROFILE_FIELDS] = {
-		[PF_TIMEOUT_INVITE] = 1, [PF_TIMEOUT_TRYING] = 2,  [PF_TIMEOUT_PROGRESS] = 3,
+		[PF_TIMEOUT_INVITE] = 1,       [PF_TIMEOUT_TRYING] = 2,	 [PF_TIMEOUT_PROGRESS] = 3,
 		[PF_TIMEOUT_PROGRESS_SDP] = 4, [PF_TIMEOUT_RINGING] = 5,
 	};
 

@@ -23,8 +23,8 @@
 #include "load.h"
 #include "schedule.h"
 
-#define JOURNAL_ROOM	   (16ull << 20) /* a day of 20,000 records of 800 bytes */
-#define LONGEST_PATIENCE_MS 10000 /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
+#define JOURNAL_ROOM	    (16ull << 20) /* a day of 20,000 records of 800 bytes */
+#define LONGEST_PATIENCE_MS 10000	  /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
 
 static bool has_right(unsigned capability)
 {
@@ -60,7 +60,8 @@ static void check_kernel(bool loaded, struct problems *problems)
 	struct utsname host;
 	int fd;
 
-	if (uname(&host) || sscanf(host.release, "%u.%u", &major, &minor) != 2 || major < 6 || (major == 6 && minor < 1))
+	if (uname(&host) || sscanf(host.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
+	    (major == 6 && minor < 1))
 		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot Linux 6.1 or later", "kernel %s is too old",
 			    host.release);
 	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -80,13 +81,13 @@ static void check_kernel(bool loaded, struct problems *problems)
 			    "this kernel makes no BPF ring buffer");
 }
 
-/* Cuts `path` to the part that exists and tells its file system. 0 or -errno. */
+/* Cuts `path` to the part that exists and tells its file system; EPERM is bpffs's word for a '.'. 0 or -errno. */
 static int existing_part(char *path, struct statfs *fs)
 {
 	while (statfs(path, fs)) {
 		char *slash = strrchr(path, '/');
 
-		if (errno != ENOENT && errno != ENOTDIR)
+		if (errno != ENOENT && errno != ENOTDIR && errno != EPERM)
 			return -errno;
 		slash[slash == path] = '\0';
 	}
@@ -209,9 +210,10 @@ static void check_patience(const struct config *c, struct problems *problems)
 		longest = window > longest ? window : longest;
 	}
 	if (n)
-		problem_add(problems, PROBLEM_WARNING, "profiles",
-			    "Set it to the softswitch's own INVITE timer: VOS3000 gives up after 10 s, Kamailio after 30 s",
-			    "timeout_invite is 0 in %s, and a call is tried for up to %g s", names, longest / 1000.0);
+		problem_add(
+			problems, PROBLEM_WARNING, "profiles",
+			"Set it to the softswitch's own INVITE timer: VOS3000 gives up after 10 s, Kamailio after 30 s",
+			"timeout_invite is 0 in %s, and a call is tried for up to %g s", names, longest / 1000.0);
 }
 
 static void check_conntrack(const struct config *c, struct problems *problems)
@@ -231,7 +233,7 @@ static void check_conntrack(const struct config *c, struct problems *problems)
 	snprintf(remedy, sizeof(remedy), "Run: sysctl -w net.netfilter.nf_conntrack_udp_timeout=%llu",
 		 (unsigned long long)(longest / 1000 + 10));
 	problem_add(problems, PROBLEM_WARNING, "conntrack", remedy,
-		    "conntrack is active (%lld flows) and forgets an unanswered UDP flow after %lld s; "
+		    "conntrack is active (flows now: %lld) and forgets an unanswered UDP flow after %lld s; "
 		    "copies sent by siprtx do not refresh it, and a call is tried for up to %g s",
 		    flows, timeout, longest / 1000.0);
 }
@@ -242,20 +244,22 @@ static void check_forwarding(const struct config *c, struct problems *problems)
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool wanted[2] = {!c->n_gateways, false};
 	static const struct {
-		const char *ip, *remedy;
+		const char *folder, *name, *remedy;
 	} family[2] = {
-		{"ipv4", "Run: sysctl -w net.ipv4.ip_forward=1"},
-		{"ipv6", "Run: sysctl -w net.ipv6.conf.all.forwarding=1"},
+		{"ipv4", "IPv4", "Run: sysctl -w net.ipv4.ip_forward=1"},
+		{"ipv6", "IPv6", "Run: sysctl -w net.ipv6.conf.all.forwarding=1"},
 	};
 
 	for (unsigned i = 0; i < c->n_gateways; i++)
 		wanted[!!memcmp(c->gateway[i].addr, mapped, sizeof(mapped))] = true;
 	for (unsigned i = 0; i < c->n_inside; i++) {
 		for (unsigned v = 0; v < 2; v++) {
-			if (wanted[v] && !read_sysctl("/proc/sys/net/%s/conf/%s/forwarding", family[v].ip, c->inside[i]))
-				problem_add(problems, PROBLEM_WARNING, c->inside[i], family[v].remedy,
-					    "forwarding of %s is off there: no call from it can reach a gateway",
-					    family[v].ip);
+			if (wanted[v] &&
+			    !read_sysctl("/proc/sys/net/%s/conf/%s/forwarding", family[v].folder, c->inside[i]))
+				problem_add(
+					problems, PROBLEM_WARNING, "inside", family[v].remedy,
+					"%s forwarding is off on %s, so its calls are neither forwarded nor captured",
+					family[v].name, c->inside[i]);
 		}
 	}
 }
@@ -283,7 +287,8 @@ static void add_bad_value(struct problems *problems, const char *map, unsigned i
 	char remedy[128];
 
 	snprintf(remedy, sizeof(remedy), "Run: bpftool map update name %s key %u %u 0 0 value %u %u %u %u", map,
-		 index & 0xff, index >> 8, in_force & 0xff, in_force >> 8 & 0xff, in_force >> 16 & 0xff, in_force >> 24);
+		 index & 0xff, index >> 8, in_force & 0xff, in_force >> 8 & 0xff, in_force >> 16 & 0xff,
+		 in_force >> 24);
 	problem_add(problems, PROBLEM_WARNING, map, remedy, "%s%s; it is ignored, %u stays in force", who, why,
 		    in_force);
 }

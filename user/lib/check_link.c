@@ -101,7 +101,8 @@ void check_links(const struct config *c, struct problems *problems)
 	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 
 	if (!netlink || mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
-		problem_add(problems, PROBLEM_ERROR, "interfaces", NULL, "netlink cannot be asked: %s", strerror(errno));
+		problem_add(problems, PROBLEM_ERROR, "interfaces", NULL, "netlink cannot be asked: %s",
+			    strerror(errno));
 	} else {
 		for (unsigned i = 0; i < c->n_inside; i++)
 			check_one(netlink, c->inside[i], "inside", problems);

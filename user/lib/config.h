@@ -57,7 +57,8 @@ struct config {
  * "section.key=value" as given with -o (for a profile or gateway: "profile NAME.key=value").
  * Everything found wrong is added to `problems` with its line, value and remedy; all of it, not just the first.
  * The file is judged by itself: whether interfaces exist or rights suffice is check.h's business.
- * Returns 0, or -EINVAL when there was an error among the problems (`out` is then still safe to free).
+ * Returns 0, or -EINVAL when there was an error among the problems; `out` then holds defaults and what was right, and
+ * is to be freed as ever.
  */
 int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out, struct problems *problems);
 void config_free(struct config *c);

@@ -14,8 +14,8 @@ static bool open_gateway(struct parser *p, struct section *s)
 	struct config *c = p->c;
 
 	if (c->n_gateways == CONFIG_MAX_GATEWAYS) {
-		parse_error(p, "Join gateways of one profile under a prefix", "gateway %s is one too many, the most is %u",
-			    s->name, CONFIG_MAX_GATEWAYS);
+		parse_error(p, "Join gateways of one profile under a prefix",
+			    "gateway %s is one too many, the most is %u", s->name, CONFIG_MAX_GATEWAYS);
 		return false;
 	}
 	s->index = c->n_gateways++;
@@ -24,7 +24,10 @@ static bool open_gateway(struct parser *p, struct section *s)
 	return true;
 }
 
-static struct config_gateway *gateway_now(const struct parser *p) { return &p->c->gateway[section_now(p)->index]; }
+static struct config_gateway *gateway_now(const struct parser *p)
+{
+	return &p->c->gateway[section_now(p)->index];
+}
 
 static void set_address(struct parser *p, const struct key *key, char *value)
 {
@@ -107,9 +110,10 @@ const struct section_kind section_gateway = {
 	.named = true,
 	.open = open_gateway,
 	.close = close_gateway,
-	.key = {
-		[KEY_ADDRESS] = {"address", set_address},
-		[KEY_PROFILE] = {"profile", set_profile},
-		[KEY_ON_EXHAUSTED] = {"on_exhausted", set_on_exhausted},
-	},
+	.key =
+		{
+			[KEY_ADDRESS] = {"address", set_address},
+			[KEY_PROFILE] = {"profile", set_profile},
+			[KEY_ON_EXHAUSTED] = {"on_exhausted", set_on_exhausted},
+		},
 };

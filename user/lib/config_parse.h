@@ -48,14 +48,17 @@ struct parser {
 	struct config *c;
 	struct problems *problems;
 	const char *path;
-	struct origin at;    /* what is being read */
+	struct origin at;	 /* what is being read */
 	struct section *section; /* owned, all there are */
 	unsigned n_sections;
 	unsigned current; /* the open one */
 	bool skip;	  /* its header was wrong: no word about its keys */
 };
 
-static inline struct section *section_now(const struct parser *p) { return &p->section[p->current]; }
+static inline struct section *section_now(const struct parser *p)
+{
+	return &p->section[p->current];
+}
 
 /* An error at p->at. `remedy` may be NULL. */
 void parse_error(struct parser *p, const char *remedy, const char *what, ...) __attribute__((format(printf, 3, 4)));
@@ -63,7 +66,7 @@ void parse_error(struct parser *p, const char *remedy, const char *what, ...) __
 void bad_value(struct parser *p, const struct key *key, const char *value, const char *reason, const char *remedy);
 void too_many(struct parser *p, const struct key *key, const char *things, unsigned n, unsigned most);
 
-/* config_ini.c: the whole file, each header to section_enter() and each key to section_set(). False: it cannot be read. */
+/* config_ini.c: each header to section_enter(), each key to section_set(). False: the file cannot be read. */
 bool read_file(struct parser *p);
 void section_enter(struct parser *p, const char *header);
 void section_set(struct parser *p, const char *name, const char *value);

@@ -17,8 +17,9 @@ static bool open_profile(struct parser *p, struct section *s)
 			return true;
 	}
 	if (c->n_profiles == MAX_PROFILES) {
-		parse_error(p, "Remove one, or change a built-in one", "profile %s is one too many, the most is %zu of one's own",
-			    s->name, MAX_PROFILES - sizeof(builtin_profile) / sizeof(*builtin_profile));
+		parse_error(p, "Remove one, or change a built-in one",
+			    "profile %s is one too many, the most is %zu of one's own", s->name,
+			    MAX_PROFILES - sizeof(builtin_profile) / sizeof(*builtin_profile));
 		return false;
 	}
 	strcpy(c->profile[s->index].name, s->name);
@@ -27,7 +28,10 @@ static bool open_profile(struct parser *p, struct section *s)
 	return true;
 }
 
-static uint32_t *fields(const struct parser *p) { return p->c->profile[section_now(p)->index].field; }
+static uint32_t *fields(const struct parser *p)
+{
+	return p->c->profile[section_now(p)->index].field;
+}
 
 /* Seconds to the ms of a profile's field. */
 static bool seconds(struct parser *p, const struct key *key, unsigned field, const char *text, uint32_t *out)
@@ -92,14 +96,15 @@ const struct section_kind section_profile = {
 	.word = "profile",
 	.named = true,
 	.open = open_profile,
-	.key = {
-		{"resend_interval", set_intervals, PF_INTERVAL},
-		{"send_retry", set_retry, PF_SEND_RETRY},
-		{"timeout_invite", set_seconds, PF_TIMEOUT_INVITE},
-		{"timeout_trying", set_seconds, PF_TIMEOUT_TRYING},
-		{"timeout_progress", set_seconds, PF_TIMEOUT_PROGRESS},
-		{"timeout_progress_sdp", set_seconds, PF_TIMEOUT_PROGRESS_SDP},
-		{"timeout_ringing", set_seconds, PF_TIMEOUT_RINGING},
-		{"final_wait", set_seconds, PF_FINAL_WAIT},
-	},
+	.key =
+		{
+			{"resend_interval", set_intervals, PF_INTERVAL},
+			{"send_retry", set_retry, PF_SEND_RETRY},
+			{"timeout_invite", set_seconds, PF_TIMEOUT_INVITE},
+			{"timeout_trying", set_seconds, PF_TIMEOUT_TRYING},
+			{"timeout_progress", set_seconds, PF_TIMEOUT_PROGRESS},
+			{"timeout_progress_sdp", set_seconds, PF_TIMEOUT_PROGRESS_SDP},
+			{"timeout_ringing", set_seconds, PF_TIMEOUT_RINGING},
+			{"final_wait", set_seconds, PF_FINAL_WAIT},
+		},
 };

@@ -73,7 +73,8 @@ static void set_interfaces(struct parser *p, const struct key *key, char *value)
 		if (!*name)
 			bad_value(p, key, name, "is empty", "Remove a comma");
 		else if (strlen(name) >= IFNAMSIZ || strpbrk(name, "/: \t"))
-			bad_value(p, key, name, "is not the name of an interface", "Take it from the output of: ip link");
+			bad_value(p, key, name, "is not the name of an interface",
+				  "Take it from the output of: ip link");
 		else if (has_interface(list, kept, name))
 			bad_value(p, key, name, "is there twice", "Name each interface once");
 		else if (kept < MAX_OUTSIDE)
@@ -145,23 +146,25 @@ static void close_siprtx(struct parser *p, struct section *s)
 	p->at = s->key[KEY_OUTSIDE];
 	for (unsigned i = 0; i < c->n_outside; i++) {
 		if (has_interface(c->inside, c->n_inside, c->outside[i]))
-			parse_error(p, "Name each interface on one side alone", "%s is both inside and outside", c->outside[i]);
+			parse_error(p, "Name each interface on one side alone", "%s is both inside and outside",
+				    c->outside[i]);
 	}
 }
 
 const struct section_kind section_siprtx = {
 	.word = "siprtx",
 	.close = close_siprtx,
-	.key = {
-		[KEY_MODE] = {"mode", set_mode},
-		[KEY_INSIDE] = {"inside", set_interfaces, SIDE_INSIDE},
-		[KEY_OUTSIDE] = {"outside", set_interfaces, SIDE_OUTSIDE},
-		{"sip_ports", set_ports},
-		{"max_transactions", set_transactions},
-		{"forward", set_forward},
-		{"capture", set_capture},
-		{"zerocopy", set_zerocopy},
-		{"pin_path", set_pin_path},
-		{"journal", set_journal},
-	},
+	.key =
+		{
+			[KEY_MODE] = {"mode", set_mode},
+			[KEY_INSIDE] = {"inside", set_interfaces, SIDE_INSIDE},
+			[KEY_OUTSIDE] = {"outside", set_interfaces, SIDE_OUTSIDE},
+			{"sip_ports", set_ports},
+			{"max_transactions", set_transactions},
+			{"forward", set_forward},
+			{"capture", set_capture},
+			{"zerocopy", set_zerocopy},
+			{"pin_path", set_pin_path},
+			{"journal", set_journal},
+		},
 };

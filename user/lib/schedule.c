@@ -99,9 +99,9 @@ const uint32_t builtin_profile[7][PROFILE_FIELDS] = {
 const char *profile_field_name(unsigned field)
 {
 	static const char *const name[PF_COUNT] = {
-		"interval_1",	   "interval_2",	   "interval_3",      "interval_4",	    "interval_5",
-		"interval_6",	   "interval_7",	   "interval_8",      "interval_9",	    "interval_10",
-		"send_retry",	   "timeout_invite",	   "timeout_trying",  "timeout_progress",   "timeout_progress_sdp",
+		"interval_1",	   "interval_2",     "interval_3",     "interval_4",	   "interval_5",
+		"interval_6",	   "interval_7",     "interval_8",     "interval_9",	   "interval_10",
+		"send_retry",	   "timeout_invite", "timeout_trying", "timeout_progress", "timeout_progress_sdp",
 		"timeout_ringing", "final_wait",
 	};
 

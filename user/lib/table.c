@@ -123,15 +123,15 @@ int table_print(const struct table *t, FILE *f, unsigned indent, bool colour)
 			print_cell(t, column, t->heading[column], t->heading_len[column], colour_code(BOLD, colour),
 				   colour_code(PLAIN, colour), f);
 	}
-	for (i = 0; i < t->n; i++) {
+	for (i = 0, column = 0; i < t->n; i++) {
 		const struct cell *c = &t->cell[i];
 		bool painted = colour && c->colour != PLAIN;
 
-		column = i % t->columns;
 		if (!column)
 			fprintf(f, "%*s", indent, "");
 		print_cell(t, column, c->text, strlen(c->text), colour_code(c->colour, painted),
 			   colour_code(PLAIN, painted), f);
+		column = column + 1 < t->columns ? column + 1 : 0;
 	}
 	return 0;
 }

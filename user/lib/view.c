@@ -62,7 +62,8 @@ struct text text_rate(double per_s)
 {
 	struct text t;
 
-	snprintf(t.s, sizeof(t.s), "%.*f", per_s >= 100 || per_s <= 0 ? 0 : per_s >= 1 ? 1 : 2, per_s);
+	/* the bounds are where rounding adds a digit */
+	snprintf(t.s, sizeof(t.s), "%.*f", per_s >= 99.95 || per_s <= 0 ? 0 : per_s >= 0.995 ? 1 : 2, per_s);
 	return t;
 }
 
@@ -142,7 +143,8 @@ int parse_intervals(const char *s, uint32_t ms[MAX_INTERVALS], char *why, size_t
 	}
 	while (!fault && (item = next_item(&rest))) {
 		if (n == MAX_INTERVALS) {
-			snprintf(why, why_size, "the list has more than %d intervals; leave out those after", MAX_INTERVALS);
+			snprintf(why, why_size, "the list has more than %d intervals; leave out those after",
+				 MAX_INTERVALS);
 			return -EINVAL;
 		}
 		fault = parse_seconds(item, &list[n]);
@@ -207,8 +209,8 @@ char *bpftool_line(const char *pin_path, const char *map, uint32_t key, uint32_t
 
 	memcpy(k, &key, sizeof(k));
 	memcpy(v, &value, sizeof(v));
-	snprintf(buf, size, "bpftool map update pinned %s/%s key %u %u %u %u value %u %u %u %u", pin_path, map, k[0],
-		 k[1], k[2], k[3], v[0], v[1], v[2], v[3]);
+	snprintf(buf, size, "bpftool map update pinned %s/%s key %u %u %u %u value 0x%02x 0x%02x 0x%02x 0x%02x",
+		 pin_path, map, k[0], k[1], k[2], k[3], v[0], v[1], v[2], v[3]);
 	return buf;
 }
 
@@ -237,8 +239,13 @@ const char *stage_name(enum siprtx_stage stage)
 const char *event_name(enum siprtx_event_kind kind)
 {
 	static const char *const names[] = {
-		[EV_NEW] = "new",	[EV_SEND] = "send",	      [EV_COPY] = "copy", [EV_RESPONSE] = "response",
-		[EV_CANCEL] = "cancel", [EV_EXHAUSTED] = "exhausted", [EV_LATE] = "late_response",
+		[EV_NEW] = "new",
+		[EV_SEND] = "send",
+		[EV_COPY] = "copy",
+		[EV_RESPONSE] = "response",
+		[EV_CANCEL] = "cancel",
+		[EV_EXHAUSTED] = "exhausted",
+		[EV_LATE] = "late_response",
 	};
 
 	return NAME_OF(names, kind);

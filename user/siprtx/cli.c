@@ -21,7 +21,7 @@ int cli_fail(enum cli_exit code, const char *format, ...)
 	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
 	n = strlen(sentence);
-	fprintf(stderr, "siprtx: %s%s\n", sentence, n && sentence[n - 1] == '.' ? "" : ".");
+	fprintf(stderr, "siprtx: %s%s\n", sentence, n && strchr(".?", sentence[n - 1]) ? "" : ".");
 	return code;
 }
 
@@ -63,11 +63,13 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 		break;
 	case -EPERM:
 	case -EACCES:
-		snprintf(why, why_size, "no right to %s the maps under %s; run it as root or as a member of the group that owns them",
+		snprintf(why, why_size,
+			 "no right to %s the maps under %s; run it as root or as a member of the group that owns them",
 			 writable ? "write" : "read", path);
 		break;
 	case -EPROTO:
-		snprintf(why, why_size, "the maps under %s are of another version; use its siprtx, or unload and load again", path);
+		snprintf(why, why_size,
+			 "the maps under %s are of another version; use its siprtx, or unload and load again", path);
 		break;
 	default:
 		snprintf(why, why_size, "the maps under %s cannot be opened: %s", path, strerror(-err));
@@ -82,18 +84,28 @@ void cli_close(struct cli *cli)
 	cli->open = false;
 }
 
-int cli_print_json(const struct cli *cli, json_t *root)
+static int print_json(json_t *root, size_t flags)
 {
 	int err;
 
 	if (!root)
 		return cli_no_memory();
-	err = json_dumpf(root, stdout, cli->watch_ns ? JSON_COMPACT : JSON_INDENT(2));
+	err = json_dumpf(root, stdout, flags);
 	json_decref(root);
 	if (err)
-		return cli_no_memory();
+		return cli_fail(CLI_FAILED, "the output cannot be written: %s", strerror(errno));
 	putchar('\n');
 	return CLI_OK;
+}
+
+int cli_print_json(const struct cli *cli, json_t *root)
+{
+	return print_json(root, cli->watch_ns ? JSON_COMPACT : JSON_INDENT(2));
+}
+
+int cli_print_json_line(json_t *root)
+{
+	return print_json(root, JSON_COMPACT);
 }
 
 int cli_print_table(const struct cli *cli, struct table *t, unsigned indent)
@@ -127,6 +139,23 @@ json_t *json_text(const char *s, size_t n)
 	text = json_stringn(utf8, len);
 	free(utf8);
 	return text;
+}
+
+json_t *problems_json(const struct problems *p)
+{
+	json_t *list = json_array();
+	unsigned i;
+
+	for (i = 0; i < p->n; i++) {
+		const struct problem *one = &p->list[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "level",
+						      one->level == PROBLEM_ERROR ? "error" : "warning", "where",
+						      json_text(one->where, sizeof(one->where)), "cause",
+						      json_text(one->what, sizeof(one->what)), "remedy",
+						      json_text(one->remedy, sizeof(one->remedy))));
+	}
+	return list;
 }
 
 static uint64_t clock_ns(clockid_t id)
@@ -181,8 +210,10 @@ struct text text_endpoint(const uint8_t addr[16], uint16_t port)
 
 static bool profile_name(const struct pins *pins, uint32_t profile, struct siprtx_name *name)
 {
-	return profile < MAX_PROFILES && !bpf_map_lookup_elem(pins->fd[PIN_profile_names], &profile, name) &&
-	       name->name[0];
+	if (profile >= MAX_PROFILES || bpf_map_lookup_elem(pins->fd[PIN_profile_names], &profile, name))
+		return false;
+	name->name[NAME_LEN - 1] = '\0';
+	return name->name[0];
 }
 
 struct text profile_label(const struct pins *pins, uint32_t profile)
@@ -191,21 +222,38 @@ struct text profile_label(const struct pins *pins, uint32_t profile)
 	struct text t;
 
 	if (profile_name(pins, profile, &name))
-		snprintf(t.s, sizeof(t.s), "%.*s", NAME_LEN, name.name);
+		snprintf(t.s, sizeof(t.s), "%s", name.name);
 	else
 		snprintf(t.s, sizeof(t.s), "#%u", profile);
 	return t;
 }
 
-int profile_number(const struct pins *pins, const char *name)
+struct text did_you_mean(const char *name)
 {
-	struct siprtx_name known;
-	uint32_t i, number;
+	struct text t;
 
-	for (i = 0; i < MAX_PROFILES; i++)
-		if (profile_name(pins, i, &known) && !strncmp(known.name, name, NAME_LEN))
+	snprintf(t.s, sizeof(t.s), "did you mean \"%.40s\"?", name);
+	return t;
+}
+
+int profile_find(const struct pins *pins, const char *name)
+{
+	struct siprtx_name known[MAX_PROFILES];
+	const char *names[MAX_PROFILES] = {NULL};
+	uint32_t i, number;
+	int near;
+
+	for (i = 0; i < MAX_PROFILES; i++) {
+		if (!profile_name(pins, i, &known[i]))
+			continue;
+		names[i] = known[i].name;
+		if (!strcmp(known[i].name, name))
 			return i;
-	if (!parse_u32(name, &number) && profile_name(pins, number, &known))
+	}
+	if (!parse_u32(name, &number) && number < MAX_PROFILES && names[number])
 		return number;
+	near = nearest_name(name, names, MAX_PROFILES);
+	cli_fail(CLI_USAGE, "there is no profile \"%s\"; %s", name,
+		 near < 0 ? "siprtx profile list names them" : did_you_mean(names[near]).s);
 	return -1;
 }

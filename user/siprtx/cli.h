@@ -23,9 +23,9 @@ struct cli {
 	char **overrides; /* into argv */
 	unsigned n_overrides;
 	bool json;
-	bool colour;	   /* stdout is a terminal and nobody objects */
-	bool follow;	   /* -f */
-	uint32_t count;	   /* -n */
+	bool colour;	/* stdout is a terminal and nobody objects */
+	bool follow;	/* -f */
+	uint32_t count; /* -n */
 	bool count_given;
 	uint64_t watch_ns; /* -w; 0: once */
 	struct config config;
@@ -49,12 +49,12 @@ enum command_flag {
 };
 
 struct command {
-	const char *name;    /* one word or two */
-	const char *args;    /* as the help shows them */
+	const char *name; /* one word or two */
+	const char *args; /* as the help shows them */
 	unsigned n_args;
-	unsigned flags;	     /* enum command_flag */
-	const char *summary; /* one line */
-	const char *detail;  /* more lines, "": none */
+	unsigned flags;				  /* enum command_flag */
+	const char *summary;			  /* one line */
+	const char *detail;			  /* more lines, "": none */
 	int (*run)(struct cli *cli, char **args); /* enum cli_exit */
 };
 
@@ -82,7 +82,8 @@ int cmd_check(struct cli *cli, char **args);
 int cmd_load(struct cli *cli, char **args);
 int cmd_unload(struct cli *cli, char **args);
 
-/* "siprtx: SENTENCE." on stderr, the full stop only where it lacks; returns `code`, so that a command can end with it. */
+/* "siprtx: SENTENCE." on stderr, the full stop only where it lacks; returns `code`, so that a command can end with it.
+ */
 int cli_fail(enum cli_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Opens the pins, anew where others took their place. 0, or -errno with a sentence in `why`. */
@@ -93,23 +94,27 @@ bool cli_pins_gone(const struct cli *cli);
 
 /* Prints the object and frees it: indented when it is all there is, a line under -w. CLI_OK or CLI_FAILED. */
 int cli_print_json(const struct cli *cli, json_t *root);
+/* The same, always a line: of a stream. */
+int cli_print_json_line(json_t *root);
 /* Prints the table and frees it. CLI_OK or CLI_FAILED. */
 int cli_print_table(const struct cli *cli, struct table *t, unsigned indent);
 int cli_no_memory(void);
+struct text did_you_mean(const char *name); /* the end of a sentence */
 
 /* At most n bytes up to a NUL; bytes that are not UTF-8 are taken as Latin-1. NULL: no memory. */
 json_t *json_text(const char *s, size_t n);
+json_t *problems_json(const struct problems *p);
 
 uint64_t now_ns(void); /* CLOCK_MONOTONIC */
 /* CLOCK_REALTIME - CLOCK_MONOTONIC now, ns. */
 int64_t wall_offset_ns(void);
-struct text text_clock(uint64_t unix_ms);   /* "12:18:34.123", local time */
-struct text text_day_clock(uint64_t unix_ms); /* "2026-11-22 12:18:34", local time */
+struct text text_clock(uint64_t unix_ms);			  /* "12:18:34.123", local time */
+struct text text_day_clock(uint64_t unix_ms);			  /* "2026-11-22 12:18:34", local time */
 struct text text_endpoint(const uint8_t addr[16], uint16_t port); /* as format_endpoint() */
 
 /* The name of a profile, "#9" where it has none. */
 struct text profile_label(const struct pins *pins, uint32_t profile);
-/* Its number by name or as digits, or -1. */
-int profile_number(const struct pins *pins, const char *name);
+/* Its number, by name or as digits; -1: there is none, told with the one that may have been meant. */
+int profile_find(const struct pins *pins, const char *name);
 
 #endif

@@ -8,7 +8,8 @@
 
 static const struct command commands[] = {
 	{"status", "", 0, CMD_CONFIG | CMD_WATCH, "is the offload active, and what does it hold (no command: this)",
-	 "Exit status: 0 active; 3 loaded, but inactive or degraded; 1 nothing loaded, or it cannot be read.", cmd_status},
+	 "Exit status: 0 active; 3 loaded, but inactive or degraded; 1 nothing loaded, or it cannot be read.",
+	 cmd_status},
 	{"show transactions", "", 0, VIEW, "the transactions held now", "", cmd_transactions},
 	{"show gateways", "", 0, VIEW, "the gateways called, and how they answered", "", cmd_gateways},
 	{"show exhausted", "", 0, VIEW | CMD_COUNT, "the same as `exhausted`", "", cmd_exhausted},
@@ -17,9 +18,12 @@ static const struct command commands[] = {
 	 "With -w also the rate over the period measured. Counters at 0 are shown with -j only.", cmd_counters},
 	{"profile list", "", 0, VIEW, "the profiles, a line each", "", cmd_profile_list},
 	{"profile show", "NAME", 1, VIEW, "one profile: fields, and when its copies go out", "", cmd_profile_show},
-	{"profile set", "NAME FIELD VALUE", 3, CMD_CONFIG | CMD_WRITE, "change a profile, at once and until the maps are unloaded",
-	 "FIELD is resend_interval with the whole list (0.5,1,2), one interval (interval_1 to interval_10), send_retry (a\n"
-	 "count), timeout_invite, timeout_trying, timeout_progress, timeout_progress_sdp, timeout_ringing or final_wait,\n"
+	{"profile set", "NAME FIELD VALUE", 3, CMD_CONFIG | CMD_WRITE,
+	 "change a profile, at once and until the maps are unloaded",
+	 "FIELD is resend_interval with the whole list (0.5,1,2), one interval (interval_1 to interval_10), send_retry "
+	 "(a\n"
+	 "count), timeout_invite, timeout_trying, timeout_progress, timeout_progress_sdp, timeout_ringing or "
+	 "final_wait,\n"
 	 "in seconds. All of it is written or nothing. Prints the bpftool lines that do the same.",
 	 cmd_profile_set},
 	{"set", "KEY VALUE", 2, CMD_CONFIG | CMD_WRITE, "change a tunable, at once and until the maps are unloaded",
@@ -28,13 +32,15 @@ static const struct command commands[] = {
 	 "-n N  so many, 20 unless given\n"
 	 "-f    print new records as they come, after the last N where -n is given; with -j the lines of the journal",
 	 cmd_exhausted},
-	{"events", "[-f] [-n N]", 0, CMD_CONFIG | CMD_PINS | CMD_FOLLOW | CMD_COUNT, "what was sent and received, as a ladder",
+	{"events", "[-f] [-n N]", 0, CMD_CONFIG | CMD_PINS | CMD_FOLLOW | CMD_COUNT,
+	 "what was sent and received, as a ladder",
 	 "-n N  the last N, 20 unless given\n"
 	 "-f    print events as they come, after the last N where -n is given; says how many it missed",
 	 cmd_events},
 	{"check", "", 0, 0, "can this host run this configuration; are the values loaded in range", "", cmd_check},
 	{"load", "", 0, CMD_CONFIG, "load, pin and attach the data path, or renew it in place", "", cmd_load},
-	{"unload", "", 0, CMD_CONFIG, "detach the data path and remove the maps, transactions held included", "", cmd_unload},
+	{"unload", "", 0, CMD_CONFIG, "detach the data path and remove the maps, transactions held included", "",
+	 cmd_unload},
 	{"help", "[COMMAND]", 0, CMD_ANY_ARGS, "this list, or more about one command", "", cmd_help},
 };
 
@@ -92,14 +98,14 @@ static void unknown(char **argv, unsigned n)
 	}
 	near = n > 1 ? nearest_name(argv[1], names, count) : -1;
 	if (near >= 0) {
-		cli_fail(CLI_USAGE, "siprtx %s knows no \"%s\"; did you mean \"%s\"? See siprtx help %s", argv[0], argv[1],
+		cli_fail(CLI_USAGE, "%s knows no \"%s\"; did you mean \"%s\"? See siprtx help %s", argv[0], argv[1],
 			 names[near], argv[0]);
 		return;
 	}
 	for (i = 0; i < count; i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? i + 1 < count ? ", " : " or " : "",
-			 names[i]);
-	cli_fail(CLI_USAGE, "siprtx %s wants one of its views; add %s", argv[0], list);
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+			 i ? i + 1 < count ? ", " : " or " : "", names[i]);
+	cli_fail(CLI_USAGE, "%s wants another word; add %s", argv[0], list);
 }
 
 const struct command *command_find(char **argv, unsigned n, unsigned *words)

@@ -74,7 +74,8 @@ static json_t *list_json(const struct list *l, uint64_t period_ns)
 	for (i = 0; i < l->n; i++) {
 		json_object_set_new(all, l->name[i], json_integer(l->now[i]));
 		if (period_ns && !(l->gauge && l->gauge(i)))
-			json_object_set_new(rates, l->name[i], json_real(rate_per_s(l->before[i], l->now[i], period_ns)));
+			json_object_set_new(rates, l->name[i],
+					    json_real(rate_per_s(l->before[i], l->now[i], period_ns)));
 	}
 	if (period_ns)
 		return json_pack("{s:o, s:o}", "total", all, "rate_per_s", rates);
@@ -85,10 +86,19 @@ static json_t *list_json(const struct list *l, uint64_t period_ns)
 int cmd_counters(struct cli *cli, char **args)
 {
 	struct sample now;
-	struct list kernel = {.heading = "DATA PATH:>TOTAL:MEANING", .name = counter_name, .help = counter_help,
-			      .now = now.counters, .before = cli->before.counters, .n = CNT_COUNT};
-	struct list controller = {.heading = "CONTROLLER:>TOTAL:MEANING", .name = stat_name, .help = stat_help,
-				  .now = now.stats, .before = cli->before.stats, .n = STAT_COUNT, .gauge = is_gauge};
+	struct list kernel = {.heading = "DATA PATH:>TOTAL:MEANING",
+			      .name = counter_name,
+			      .help = counter_help,
+			      .now = now.counters,
+			      .before = cli->before.counters,
+			      .n = CNT_COUNT};
+	struct list controller = {.heading = "CONTROLLER:>TOTAL:MEANING",
+				  .name = stat_name,
+				  .help = stat_help,
+				  .now = now.stats,
+				  .before = cli->before.stats,
+				  .n = STAT_COUNT,
+				  .gauge = is_gauge};
 	uint64_t period_ns = 0;
 	int err;
 
@@ -102,8 +112,8 @@ int cmd_counters(struct cli *cli, char **args)
 		controller.heading = "CONTROLLER:>TOTAL:>PER SECOND:MEANING";
 	}
 	if (cli->json) {
-		err = cli_print_json(cli, json_pack("{s:i, s:I, s:o, s:o}", "schema_version", CLI_SCHEMA_VERSION, "period_ms",
-						    (json_int_t)(period_ns / 1000000), "data_path",
+		err = cli_print_json(cli, json_pack("{s:i, s:I, s:o, s:o}", "schema_version", CLI_SCHEMA_VERSION,
+						    "period_ms", (json_int_t)(period_ns / 1000000), "data_path",
 						    list_json(&kernel, period_ns), "controller",
 						    list_json(&controller, period_ns)));
 	} else {

@@ -62,7 +62,8 @@ static int snapshot(const struct cli *cli, uint32_t n)
 			record_row(t, &r);
 	}
 	if (list)
-		return cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "records", list));
+		return cli_print_json(cli,
+				      json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "records", list));
 	return cli_print_table(cli, t, 0);
 }
 
@@ -78,10 +79,11 @@ static int print_line(const struct cli *cli, const struct siprtx_record *r)
 		free(line);
 		return CLI_OK;
 	}
-	return stream_line("%s  %-*s  %s%s after %u sends, %s s%s%.*s  %.*s", text_day_clock(r->ts_ms).s, STREAM_ENDPOINT,
-			   text_endpoint(r->daddr, r->dport).s, record_reason_name(r->reason),
+	return stream_line(cli, PLAIN, "%s  %-*s  %s%s after %u sends, %s s%s%.*s  %.*s", text_day_clock(r->ts_ms).s,
+			   STREAM_ENDPOINT, text_endpoint(r->daddr, r->dport).s, record_reason_name(r->reason),
 			   r->in_dialog ? " in dialog" : "", r->sends, text_seconds(r->duration_ms).s,
-			   *r->gateway_name ? "  " : "", NAME_LEN, r->gateway_name, (int)sizeof(r->call_id), r->call_id);
+			   *r->gateway_name ? "  " : "", NAME_LEN, r->gateway_name, (int)sizeof(r->call_id),
+			   r->call_id);
 }
 
 /* Prints what is new from *at on. The controller puts a record into the map before it raises next_seq. */

@@ -30,8 +30,9 @@ int follow(const struct cli *cli, int (*print_new)(const struct cli *cli, void *
 	}
 }
 
-int stream_line(const char *format, ...)
+int stream_line(const struct cli *cli, enum colour c, const char *format, ...)
 {
+	bool paint = cli->colour && c != PLAIN;
 	va_list args;
 	char *line;
 	int len;
@@ -42,7 +43,7 @@ int stream_line(const char *format, ...)
 	if (len < 0)
 		return cli_no_memory();
 	make_printable(line);
-	puts(line);
+	printf("%s%s%s\n", colour_code(c, paint), line, colour_code(PLAIN, paint));
 	free(line);
 	return CLI_OK;
 }

@@ -11,8 +11,8 @@
 /* Calls print_new(cli, at) some times a second. Returns when it or the output fails, or the maps are gone. */
 int follow(const struct cli *cli, int (*print_new)(const struct cli *cli, void *at), void *at);
 
-/* One line of text; a byte a terminal might act on becomes '?'. CLI_OK or CLI_FAILED. */
-int stream_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line of text, made printable. CLI_OK or CLI_FAILED. */
+int stream_line(const struct cli *cli, enum colour c, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Tells that n were overwritten before they could be read. */
 int stream_missed(const struct cli *cli, uint64_t n);
 

@@ -22,14 +22,6 @@ static uint32_t profile_of(const struct pins *pins, const struct gateway *g)
 	return profile;
 }
 
-static void ago(struct table *t, uint64_t now, uint64_t then)
-{
-	if (then)
-		table_cell(t, PLAIN, "%s ago", text_age(age_ns(now, then)).s);
-	else
-		table_cell(t, PLAIN, "-");
-}
-
 static void gateway_row(const struct pins *pins, struct table *t, const struct gateway *g, uint64_t now)
 {
 	const struct siprtx_gateway *v = &g->value;
@@ -41,13 +33,12 @@ static void gateway_row(const struct pins *pins, struct table *t, const struct g
 	table_cell(t, PLAIN, "%llu", v->sends);
 	table_cell(t, PLAIN, "%llu", v->answered);
 	table_cell(t, v->exhausted ? YELLOW : PLAIN, "%llu", v->exhausted);
+	table_cell(t, v->silent ? RED : PLAIN, "%u", v->silent);
 	table_cell(t, PLAIN, "%llu", v->timeouts);
 	table_cell(t, PLAIN, "%llu", v->cancelled);
-	table_cell(t, v->silent ? RED : PLAIN, "%u", v->silent);
-	ago(t, now, v->last_invite_ns);
-	ago(t, now, v->last_response_ns);
-	if (v->last_code)
-		table_cell(t, PLAIN, "%u", v->last_code);
+	table_cell(t, PLAIN, "%s", v->last_invite_ns ? text_age(age_ns(now, v->last_invite_ns)).s : "-");
+	if (v->last_response_ns)
+		table_cell(t, PLAIN, "%u, %s", v->last_code, text_age(age_ns(now, v->last_response_ns)).s);
 	else
 		table_cell(t, PLAIN, "-");
 }
@@ -63,11 +54,12 @@ static json_t *gateway_json(const struct pins *pins, const struct gateway *g, ui
 
 	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "gateway",
 			 text_endpoint(g->key.addr, g->key.port).s, "name", json_text(v->name, NAME_LEN), "profile",
-			 profile_label(pins, profile_of(pins, g)).s, "invites", (json_int_t)v->invites, "retransmissions",
-			 (json_int_t)v->sends, "answered", (json_int_t)v->answered, "exhausted", (json_int_t)v->exhausted,
-			 "timeouts", (json_int_t)v->timeouts, "cancelled", (json_int_t)v->cancelled, "silent_in_a_row",
-			 (json_int_t)v->silent, "last_invite_age_us", age_json(now, v->last_invite_ns),
-			 "last_response_age_us", age_json(now, v->last_response_ns), "last_code", (json_int_t)v->last_code);
+			 profile_label(pins, profile_of(pins, g)).s, "invites", (json_int_t)v->invites,
+			 "retransmissions", (json_int_t)v->sends, "answered", (json_int_t)v->answered, "exhausted",
+			 (json_int_t)v->exhausted, "timeouts", (json_int_t)v->timeouts, "cancelled",
+			 (json_int_t)v->cancelled, "silent_in_a_row", (json_int_t)v->silent, "last_invite_age_us",
+			 age_json(now, v->last_invite_ns), "last_response_age_us", age_json(now, v->last_response_ns),
+			 "last_code", (json_int_t)v->last_code);
 }
 
 int cmd_gateways(struct cli *cli, char **args)
@@ -87,10 +79,12 @@ int cmd_gateways(struct cli *cli, char **args)
 		all = json_array();
 		for (i = 0; i < n; i++)
 			json_array_append_new(all, gateway_json(&cli->pins, &list[i], now));
-		err = cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "gateways", all));
+		err = cli_print_json(cli,
+				     json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "gateways", all));
 	} else {
-		t = table_new("GATEWAY:NAME:PROFILE:>INVITES:>RETRANSMITTED:>ANSWERED:>EXHAUSTED:>TIMEOUTS:>CANCELLED:>SILENT:"
-			      "LAST INVITE:LAST RESPONSE:CODE");
+		t = table_new(
+			"GATEWAY:NAME:PROFILE:>INVITES:>RESENT:>ANSWERED:>EXHAUSTED:>IN A ROW:>TIMEOUTS:>CANCELLED:"
+			">CALLED AGO:RESPONDED AGO");
 		for (i = 0; t && i < n; i++)
 			gateway_row(&cli->pins, t, &list[i], now);
 		err = cli_print_table(cli, t, 0);

@@ -77,7 +77,8 @@ static int options(struct cli *cli, int argc, char **argv, bool *help, bool *ver
 			if (optopt && optopt < NO_COLOR)
 				err = cli_fail(CLI_USAGE, "there is no option -%c; see siprtx help", optopt);
 			else
-				err = cli_fail(CLI_USAGE, "%s is no option of siprtx, or takes no value; see siprtx help",
+				err = cli_fail(CLI_USAGE,
+					       "%s is no option of siprtx, or takes no value; see siprtx help",
 					       argv[optind - 1]);
 		}
 	}
@@ -86,17 +87,19 @@ static int options(struct cli *cli, int argc, char **argv, bool *help, bool *ver
 
 static int wrong_use(const struct cli *cli, const struct command *c, unsigned n_args)
 {
+	if (!(c->flags & CMD_ANY_ARGS) && !c->n_args && n_args)
+		return cli_fail(CLI_USAGE, "%s takes no arguments; type siprtx %s", c->name, c->name);
 	if (!(c->flags & CMD_ANY_ARGS) && n_args != c->n_args)
-		return cli_fail(CLI_USAGE, "siprtx %s takes %u arguments, %u given; type siprtx %s %s", c->name, c->n_args,
-				n_args, c->name, c->args);
+		return cli_fail(CLI_USAGE, "%s wants %u argument%s, not %u; type siprtx %s %s", c->name, c->n_args,
+				c->n_args == 1 ? "" : "s", n_args, c->name, c->args);
 	if (cli->watch_ns && !(c->flags & CMD_WATCH))
-		return cli_fail(CLI_USAGE, "siprtx %s cannot be repeated; leave -w out", c->name);
+		return cli_fail(CLI_USAGE, "%s cannot be repeated; leave -w out", c->name);
 	if (cli->follow && !(c->flags & CMD_FOLLOW))
-		return cli_fail(CLI_USAGE, "siprtx %s has nothing to follow; leave -f out, -w SEC repeats a view", c->name);
+		return cli_fail(CLI_USAGE, "%s has nothing to follow; leave -f out, -w SEC repeats a view", c->name);
 	if (cli->follow && cli->watch_ns)
 		return cli_fail(CLI_USAGE, "-f and -w do not go together; leave -w out");
 	if (cli->count_given && !(c->flags & CMD_COUNT))
-		return cli_fail(CLI_USAGE, "siprtx %s prints all there is; leave -n out", c->name);
+		return cli_fail(CLI_USAGE, "%s prints all there is; leave -n out", c->name);
 	return CLI_OK;
 }
 

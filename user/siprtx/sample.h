@@ -8,11 +8,11 @@
 #include "pins.h"
 
 struct sample {
-	uint64_t ns;	    /* CLOCK_MONOTONIC, when it was read */
-	uint64_t loaded_ns; /* which load of the maps it is of */
+	uint64_t ns;			 /* CLOCK_MONOTONIC, when it was read */
+	uint64_t loaded_ns;		 /* which load of the maps it is of */
 	uint64_t counters[MAX_COUNTERS]; /* over all CPUs */
 	uint64_t stats[MAX_STATS];
-	uint64_t answered;  /* transactions that saw a response, of all gateways */
+	uint64_t answered; /* transactions that saw a response, of all gateways */
 };
 
 /* 0 or -errno; *s is untouched then. */

@@ -156,9 +156,9 @@ static void print_held(const struct cli *cli, const struct status *s)
 	       s->held.in_state[ST_PROCEEDING], (unsigned long long)s->sample.stats[STAT_remembered]);
 	printf("slots     %s%u of %u used (%s)%s%s\n", colour_code(colour, paint), s->slots_used, s->slots_total,
 	       text_percent(s->slots_used, s->slots_total).s,
-	       percent >= 95 ? ", over 95 %: raise max_transactions" :
-	       percent >= 80 ? ", over 80 %: raise max_transactions" :
-			       "",
+	       percent >= 95   ? ", over 95 %: raise max_transactions"
+	       : percent >= 80 ? ", over 80 %: raise max_transactions"
+			       : "",
 	       colour_code(PLAIN, paint));
 	if (s->late)
 		printf("lateness  p50 %s, p99 %s, max %s\n", text_us_as_ms(s->late_p50_us).s,
@@ -169,7 +169,8 @@ static void print_held(const struct cli *cli, const struct status *s)
 
 static void print_journal(const struct cli *cli, const struct status *s)
 {
-	printf("journal   %s: %llu lines", cli->config.journal, (unsigned long long)s->sample.stats[STAT_journal_lines]);
+	printf("journal   %s: %llu lines", cli->config.journal,
+	       (unsigned long long)s->sample.stats[STAT_journal_lines]);
 	if (s->not_on_disk)
 		printf(", %llu records not yet on disk", (unsigned long long)s->not_on_disk);
 	if (s->meta.journal_errno)
@@ -253,22 +254,26 @@ static int status_print(const struct cli *cli, const struct status *s)
 	if (!err && s->values.n)
 		puts("\nout of range, not in force:");
 	for (i = 0; !err && i < s->values.n; i++)
-		printf("  %s: %s; %s\n", s->values.list[i].where, s->values.list[i].what, s->values.list[i].remedy);
+		printf("  %s: %s. %s.\n", s->values.list[i].where, s->values.list[i].what, s->values.list[i].remedy);
 	return err;
 }
 
 static int not_open(const struct cli *cli, int err, const char *why)
 {
+	struct problems reasons = {0};
 	bool loaded = err != -ENOENT;
 
 	if (cli->json) {
-		cli_print_json(cli, json_pack("{s:i, s:s, s:[{s:s, s:s}]}", "schema_version", CLI_SCHEMA_VERSION, "state",
-					      loaded ? "unknown" : "inactive", "reasons", "level", "error", "cause", why));
+		problem_add(&reasons, PROBLEM_ERROR, "", NULL, "%s", why);
+		cli_print_json(cli, json_pack("{s:i, s:s, s:o}", "schema_version", CLI_SCHEMA_VERSION, "state",
+					      loaded ? "unknown" : "inactive", "reasons", problems_json(&reasons)));
+		problems_free(&reasons);
 		return CLI_FAILED;
 	}
 	if (loaded)
 		return cli_fail(CLI_FAILED, "%s", why);
-	printf("%soffload inactive, because %s%s\n", colour_code(RED, cli->colour), why, colour_code(PLAIN, cli->colour));
+	printf("%soffload inactive, because %s%s\n", colour_code(RED, cli->colour), why,
+	       colour_code(PLAIN, cli->colour));
 	return CLI_FAILED;
 }
 
@@ -284,7 +289,8 @@ int cmd_status(struct cli *cli, char **args)
 		return not_open(cli, err, why);
 	err = status_read(cli, &s);
 	if (err)
-		err = cli_fail(CLI_FAILED, "the maps under %s cannot be read: %s", cli->config.pin_path, strerror(-err));
+		err = cli_fail(CLI_FAILED, "the maps under %s cannot be read: %s", cli->config.pin_path,
+			       strerror(-err));
 	else
 		err = cli->json ? cli_print_json(cli, status_json(cli, &s)) : status_print(cli, &s);
 	if (!err) {

@@ -7,19 +7,19 @@
 #include "health.h"
 
 /* The counts an operator asks for first. TOTAL(name, from a sample) */
-#define STATUS_TOTALS(TOTAL)                                                                                     \
-	TOTAL(captured, s->counters[CNT_captured])                                                               \
-	TOTAL(retransmitted, s->stats[STAT_sends])                                                               \
-	TOTAL(absorbed, s->counters[CNT_absorbed])                                                               \
-	TOTAL(answered, s->answered)                                                                             \
-	TOTAL(exhausted, s->stats[STAT_no_response] + s->stats[STAT_trying_timeout] +                            \
+#define STATUS_TOTALS(TOTAL)                                                                                           \
+	TOTAL(captured, s->counters[CNT_captured])                                                                     \
+	TOTAL(retransmitted, s->stats[STAT_sends])                                                                     \
+	TOTAL(absorbed, s->counters[CNT_absorbed])                                                                     \
+	TOTAL(answered, s->answered)                                                                                   \
+	TOTAL(exhausted, s->stats[STAT_no_response] + s->stats[STAT_trying_timeout] +                                  \
 				 s->stats[STAT_progress_timeout] + s->stats[STAT_ringing_timeout])
 
 enum status_total {
 #define TOTAL(name, value) TOTAL_##name,
 	STATUS_TOTALS(TOTAL)
 #undef TOTAL
-	TOTALS
+		TOTALS
 };
 
 /* INVITEs that could not be helped: this range of counters.def */
@@ -44,13 +44,13 @@ struct status {
 	uint32_t slots_used, slots_total;
 	struct sample sample;
 	uint64_t total[TOTALS];
-	double rate[TOTALS];	/* a second; with period_ns */
-	uint64_t period_ns;	/* 0: no rates */
-	bool late;		/* the three below are known */
+	double rate[TOTALS]; /* a second; with period_ns */
+	uint64_t period_ns;  /* 0: no rates */
+	bool late;	     /* the three below are known */
 	uint64_t late_p50_us, late_p99_us, late_max_us;
 	struct status_interface interface[MAX_INTERFACES];
 	unsigned n_interfaces;
-	uint64_t not_on_disk;	/* records */
+	uint64_t not_on_disk; /* records */
 };
 
 extern const char *const status_total_name[TOTALS];

@@ -5,27 +5,14 @@
 
 #define US(ns) ((json_int_t)((ns) / 1000))
 
-static json_t *problems_json(const struct problems *p)
-{
-	json_t *list = json_array();
-	unsigned i;
-
-	for (i = 0; i < p->n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level",
-						      p->list[i].level == PROBLEM_ERROR ? "error" : "warning", "where",
-						      p->list[i].where, "cause", p->list[i].what, "remedy",
-						      p->list[i].remedy));
-	return list;
-}
-
 static json_t *controller_json(const struct status *s)
 {
 	const struct siprtx_meta *m = &s->meta;
 	bool seen = m->alive_ns;
 
-	return json_pack("{s:b, s:i, s:o, s:o}", "alive", controller_alive(m, s->now_ns), "pid", (int)m->pid, "seen_us_ago",
-			 seen ? json_integer(US(age_ns(s->now_ns, m->alive_ns))) : json_null(), "uptime_ms",
-			 seen ? json_integer(US(age_ns(s->now_ns, m->started_ns)) / 1000) : json_null());
+	return json_pack("{s:b, s:i, s:o, s:o}", "alive", controller_alive(m, s->now_ns), "pid", (int)m->pid,
+			 "seen_us_ago", seen ? json_integer(US(age_ns(s->now_ns, m->alive_ns))) : json_null(),
+			 "uptime_ms", seen ? json_integer(US(age_ns(s->now_ns, m->started_ns)) / 1000) : json_null());
 }
 
 static json_t *totals_json(const struct status *s)
@@ -97,14 +84,14 @@ static json_t *unhelped_json(const struct status *s)
 
 json_t *status_json(const struct cli *cli, const struct status *s)
 {
-	return json_pack("{s:i, s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
-			 problems_json(&s->reasons), "pin_path", cli->config.pin_path, "controller", controller_json(s), "held",
-			 "calling", (json_int_t)s->held.in_state[ST_CALLING], "proceeding",
-			 (json_int_t)s->held.in_state[ST_PROCEEDING], "remembered",
-			 (json_int_t)s->sample.stats[STAT_remembered], "slots", "used", (json_int_t)s->slots_used, "total",
-			 (json_int_t)s->slots_total, "percent", s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0,
-			 "totals", totals_json(s), "rates_per_s", rates_json(s), "lateness", lateness_json(s), "interfaces",
-			 interfaces_json(s), "journal", journal_json(cli, s), "unhelped", unhelped_json(s), "out_of_range",
-			 problems_json(&s->values));
+	return json_pack(
+		"{s:i, s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
+		problems_json(&s->reasons), "pin_path", cli->config.pin_path, "controller", controller_json(s), "held",
+		"calling", (json_int_t)s->held.in_state[ST_CALLING], "proceeding",
+		(json_int_t)s->held.in_state[ST_PROCEEDING], "remembered", (json_int_t)s->sample.stats[STAT_remembered],
+		"slots", "used", (json_int_t)s->slots_used, "total", (json_int_t)s->slots_total, "percent",
+		s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s), "rates_per_s",
+		rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s), "journal",
+		journal_json(cli, s), "unhelped", unhelped_json(s), "out_of_range", problems_json(&s->values));
 }

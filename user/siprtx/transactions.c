@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "health.h"
 #include "record.h"
+#include "sip.h"
 #include "sip_detail.h"
 
 #define COPY_TRIES 4 /* a slot that changed so often is another's by now, or about to be */
@@ -31,12 +32,13 @@ static bool copy_slot(const struct siprtx_slot *live, struct siprtx_slot *copy)
 
 static struct sip_span call_id(const struct siprtx_slot *s)
 {
+	uint32_t end = s->sip_off + s->sip_len;
 	struct sip_detail detail = {0};
 	struct sip_msg m;
 
-	if (s->sip_off + s->sip_len <= SLOT_SIZE &&
-	    sip_scan(s, s->sip_off, s->sip_off + s->sip_len, &m) == SIP_OK)
-		sip_detail(s, s->sip_off + s->sip_len, &m, &detail);
+	/* nothing says that what is in the map was written by this version of the data path */
+	if (s->sip_off >= SLOT_L3 + 28 && end <= SLOT_SIZE && sip_scan(s, s->sip_off, end, &m) == SIP_OK)
+		sip_detail(s, end, &m, &detail);
 	return detail.call_id;
 }
 
@@ -102,11 +104,11 @@ static json_t *transaction_json(const struct pins *pins, uint32_t slot, const st
 	struct sip_span id = call_id(s);
 	uint64_t w = s->word;
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}", "slot",
-			 (int)slot, "generation", (json_int_t)word_gen(w), "state", state_name(word_state(w)), "stage",
-			 stage_name(word_stage(w)), "end", record_reason_name(word_end(w)), "last_code", (int)word_code(w),
-			 "taken", !!(w & WORD_TAKEN), "gateway", text_endpoint(s->daddr, s->dport).s, "src",
-			 text_endpoint(s->saddr, s->sport).s, "sends", (int)s->sends, "due_in_us",
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
+			 "slot", (int)slot, "generation", (json_int_t)word_gen(w), "state", state_name(word_state(w)),
+			 "stage", stage_name(word_stage(w)), "end", record_reason_name(word_end(w)), "last_code",
+			 (int)word_code(w), "taken", !!(w & WORD_TAKEN), "gateway", text_endpoint(s->daddr, s->dport).s,
+			 "src", text_endpoint(s->saddr, s->sport).s, "sends", (int)s->sends, "due_in_us",
 			 waits(s) ? json_integer(((int64_t)s->due_ns - (int64_t)now) / 1000) : json_null(), "age_us",
 			 (json_int_t)(age_ns(now, s->first_ns) / 1000), "response_age_us",
 			 s->resp_ns ? json_integer(age_ns(now, s->resp_ns) / 1000) : json_null(), "late_us_max",
@@ -125,7 +127,7 @@ int cmd_transactions(struct cli *cli, char **args)
 	if (cli->json)
 		list = json_array();
 	else
-		t = table_new(">SLOT:STATE:STAGE:GATEWAY:FROM:>SENDS:>NEXT:>AGE:>LATE MAX:PROFILE:CALL-ID");
+		t = table_new(">SLOT:STATE:STAGE:GATEWAY:FROM:>SENDS:>NEXT IN:>AGE:>LATE MAX:PROFILE:CALL-ID");
 	if (!list && !t)
 		return cli_no_memory();
 	for (i = 0; i < pins->entries[PIN_slots]; i++) {
@@ -139,6 +141,7 @@ int cmd_transactions(struct cli *cli, char **args)
 			transaction_row(pins, t, i, &copy, now_ns());
 	}
 	if (list)
-		return cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "transactions", list));
+		return cli_print_json(
+			cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "transactions", list));
 	return cli_print_table(cli, t, 0);
 }

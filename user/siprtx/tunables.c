@@ -50,7 +50,8 @@ int cmd_tunables(struct cli *cli, char **args)
 		table_cell(t, PLAIN, "%s", one->help);
 	}
 	if (cli->json)
-		return cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "tunables", all));
+		return cli_print_json(cli,
+				      json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "tunables", all));
 	return cli_print_table(cli, t, 0);
 }
 
@@ -68,23 +69,23 @@ int cmd_set(struct cli *cli, char **args)
 	}
 	if (key < 0) {
 		i = nearest_name(args[0], names, TUN_COUNT);
-		return cli_fail(CLI_USAGE, "there is no tunable \"%s\"; %s%s", args[0],
-				i < 0 ? "siprtx show tunables names them" : "did you mean ", i < 0 ? "" : names[i]);
+		return cli_fail(CLI_USAGE, "there is no tunable \"%s\"; %s", args[0],
+				i < 0 ? "siprtx show tunables names them" : did_you_mean(names[i]).s);
 	}
 	fault = parse_u32(args[1], &value);
 	if (fault)
-		return cli_fail(CLI_USAGE, "%s cannot be \"%s\": it %s; give a whole number from %u to %u", args[0], args[1],
-				fault, tunable[key].min, tunable[key].max);
+		return cli_fail(CLI_USAGE, "%s cannot be \"%s\": it %s; give a whole number from %u to %u", args[0],
+				args[1], fault, tunable[key].min, tunable[key].max);
 	if (!tunable_ok(key, value, why, sizeof(why)))
-		return cli_fail(CLI_USAGE, "%s; nothing was changed", why);
+		return cli_fail(CLI_USAGE, "%s; give %u to %u", why, tunable[key].min, tunable[key].max);
 	former = *pins_u32(cli->pins.tunables, key);
 	if (bpf_map_update_elem(cli->pins.fd[PIN_tunables], &key, &value, BPF_ANY))
 		return cli_fail(CLI_FAILED, "the tunables under %s cannot be written: %s", cli->config.pin_path,
 				strerror(errno));
 	bpftool_line(cli->config.pin_path, pin_name(PIN_tunables), key, value, line, sizeof(line));
 	if (cli->json)
-		return cli_print_json(cli, json_pack("{s:i, s:s, s:I, s:I, s:s}", "schema_version", CLI_SCHEMA_VERSION, "key",
-						     tunable[key].name, "former", (json_int_t)former, "value",
+		return cli_print_json(cli, json_pack("{s:i, s:s, s:I, s:I, s:s}", "schema_version", CLI_SCHEMA_VERSION,
+						     "key", tunable[key].name, "former", (json_int_t)former, "value",
 						     (json_int_t)value, "bpftool", line));
 	printf("%s: %u -> %u %s\n%s\n", tunable[key].name, former, value, tunable[key].unit, line);
 	return CLI_OK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sip.h"
 #include "sip_detail.h"
 
 /* Where the Call-ID of a slot's message is: looked for once a transaction. */
@@ -37,7 +38,7 @@ static struct sip_span call_id_of(struct events *ev, uint32_t slot)
 
 	if (place->known && place->gen == word_gen(slot_word(s)))
 		return place->span;
-	if (end <= SLOT_SIZE && sip_scan(s, s->sip_off, end, &m) == SIP_OK)
+	if (s->sip_off >= SLOT_L3 + 28 && end <= SLOT_SIZE && sip_scan(s, s->sip_off, end, &m) == SIP_OK)
 		sip_detail(s, end, &m, &detail);
 	*place = (struct call_id_place){detail.call_id, word_gen(slot_word(s)), true};
 	return place->span;

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-	struct entry_key {
-		uint32_t ifindex;
-		uint8_t addr[16]; /* all zero: the link itself */
-	} key;
+struct mac_key {
+	uint32_t ifindex;
+	uint8_t addr[16]; /* all zero: the link itself */
+};
+
+struct known_mac {
+	struct mac_key key;
 	uint8_t mac[6];
 };
 
@@ -18,20 +20,20 @@ static const uint8_t link_itself[16];
 
 static int by_key(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct entry_key)); /* the key comes first in an entry */
+	return memcmp(a, b, sizeof(struct mac_key)); /* the key comes first in a struct known_mac */
 }
 
-static struct entry_key key_of(uint32_t ifindex, const uint8_t addr[16])
+static struct mac_key key_of(uint32_t ifindex, const uint8_t addr[16])
 {
-	struct entry_key key = {.ifindex = ifindex};
+	struct mac_key key = {.ifindex = ifindex};
 
 	memcpy(key.addr, addr, sizeof(key.addr));
 	return key;
 }
 
-static void forget(struct neighbours *n, const struct entry_key *key)
+static void forget(struct neighbours *n, const struct mac_key *key)
 {
-	struct entry **found = tfind(key, &n->tree, by_key), *e;
+	struct known_mac **found = tfind(key, &n->tree, by_key), *e;
 
 	if (!found)
 		return;
@@ -40,9 +42,9 @@ static void forget(struct neighbours *n, const struct entry_key *key)
 	free(e);
 }
 
-static void learn(struct neighbours *n, const struct entry_key *key, const uint8_t mac[6])
+static void learn(struct neighbours *n, const struct mac_key *key, const uint8_t mac[6])
 {
-	struct entry **found = tfind(key, &n->tree, by_key), *e;
+	struct known_mac **found = tfind(key, &n->tree, by_key), *e;
 
 	if (found && !memcmp((*found)->mac, mac, sizeof((*found)->mac)))
 		return;
@@ -63,7 +65,7 @@ static void learn(struct neighbours *n, const struct entry_key *key, const uint8
 
 void neighbours_learn(struct neighbours *n, const struct netlink_neighbour *told)
 {
-	struct entry_key key = key_of(told->ifindex, told->addr);
+	struct mac_key key = key_of(told->ifindex, told->addr);
 
 	if (told->known)
 		learn(n, &key, told->mac);
@@ -73,7 +75,7 @@ void neighbours_learn(struct neighbours *n, const struct netlink_neighbour *told
 
 void neighbours_learn_link(struct neighbours *n, const struct netlink_link *told)
 {
-	struct entry_key key = key_of(told->ifindex, link_itself);
+	struct mac_key key = key_of(told->ifindex, link_itself);
 
 	if (told->gone)
 		forget(n, &key);
@@ -83,8 +85,8 @@ void neighbours_learn_link(struct neighbours *n, const struct netlink_link *told
 
 const uint8_t *neighbours_mac(const struct neighbours *n, uint32_t ifindex, const uint8_t addr[16])
 {
-	struct entry_key key = key_of(ifindex, addr);
-	struct entry **found = tfind(&key, &n->tree, by_key);
+	struct mac_key key = key_of(ifindex, addr);
+	struct known_mac **found = tfind(&key, &n->tree, by_key);
 
 	return found ? (*found)->mac : NULL;
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -28,6 +29,7 @@ struct recorder {
 	bool stop, reopen; /* told to the thread, atomically */
 	/* the thread's own */
 	struct journal journal;
+	uint64_t written; /* the last number appended, on disk or not yet */
 	struct siprtx_record *group;
 	time_t log_second;
 	unsigned logged;
@@ -101,7 +103,7 @@ static unsigned collect(struct recorder *r, uint64_t *last)
 	uint64_t next = __atomic_load_n(&r->pins->meta->next_seq, __ATOMIC_ACQUIRE);
 	unsigned n = 0;
 
-	*last = r->pins->meta->journaled_seq;
+	*last = r->written;
 	while (*last + 1 < next && n < GROUP_MAX) {
 		uint64_t seq = ++*last;
 
@@ -111,7 +113,7 @@ static unsigned collect(struct recorder *r, uint64_t *last)
 	return n;
 }
 
-static int write_group(struct recorder *r, unsigned n, uint64_t last)
+static int append_group(struct recorder *r, unsigned n, uint64_t last)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -127,10 +129,8 @@ static int write_group(struct recorder *r, unsigned n, uint64_t last)
 	}
 	if (f && fclose(f) && !err)
 		err = -ENOMEM;
-	if (!err && r->journal.last_seq < last)
-		err = journal_append(&r->journal, text, size, last);
 	if (!err)
-		err = journal_sync(&r->journal);
+		err = journal_append(&r->journal, text, size, last);
 	free(text);
 	return err;
 }
@@ -151,24 +151,29 @@ static void report(struct recorder *r, int err)
 	m->journal_errno = -err;
 }
 
-/* Writes all there is. 0 or -errno. */
-static int drain(struct recorder *r)
+/* One group onto the disk. 0 or -errno. */
+static int write_group(struct recorder *r)
 {
 	uint64_t last;
-	unsigned n;
-	int err;
+	unsigned n = collect(r, &last);
+	int err = n ? append_group(r, n, last) : 0;
 
-	while ((n = collect(r, &last)) || last > r->pins->meta->journaled_seq) {
-		err = write_group(r, n, last);
-		report(r, err);
-		if (err)
-			return err;
+	if (!err) {
+		r->written = last;
 		r->pins->stats[STAT_journal_lines] += n;
-		__atomic_store_n(&r->pins->meta->journaled_seq, last, __ATOMIC_RELEASE);
 		for (unsigned i = 0; i < n; i++)
 			log_call(r, &r->group[i]);
+		err = journal_sync(&r->journal);
 	}
-	return 0;
+	report(r, err);
+	if (!err)
+		__atomic_store_n(&r->pins->meta->journaled_seq, r->written, __ATOMIC_RELEASE);
+	return err;
+}
+
+static bool is_behind(const struct recorder *r)
+{
+	return r->pins->meta->journaled_seq + 1 < __atomic_load_n(&r->pins->meta->next_seq, __ATOMIC_ACQUIRE);
 }
 
 static void reopen(struct recorder *r)
@@ -197,9 +202,15 @@ static void *work(void *arg)
 		stop = __atomic_load_n(&r->stop, __ATOMIC_ACQUIRE);
 		if (__atomic_exchange_n(&r->reopen, false, __ATOMIC_ACQ_REL))
 			reopen(r);
-		timeout = drain(r) ? RETRY_MS : r->unlogged ? RETRY_MS : -1;
-		if (!stop)
-			nanosleep(&(struct timespec){.tv_nsec = GROUP_GAP_MS * 1000000}, NULL);
+		timeout = r->unlogged ? RETRY_MS : -1;
+		while (is_behind(r)) {
+			if (write_group(r)) {
+				timeout = RETRY_MS;
+				break;
+			}
+			if (!stop)
+				nanosleep(&(struct timespec){.tv_nsec = GROUP_GAP_MS * 1000000}, NULL);
+		}
 	} while (!stop);
 	return NULL;
 }
@@ -214,7 +225,12 @@ static void resume(struct recorder *r)
 		m->next_seq = r->journal.last_seq + 1;
 	if (!m->next_seq)
 		m->next_seq = 1;
-	m->journaled_seq = r->journal.last_seq < m->next_seq ? r->journal.last_seq : m->next_seq - 1;
+	/* a journal that was rotated away begins anew: what the map says is on disk is in the former file */
+	if (m->journaled_seq < r->journal.last_seq)
+		m->journaled_seq = r->journal.last_seq;
+	if (m->journaled_seq >= m->next_seq)
+		m->journaled_seq = m->next_seq - 1;
+	r->written = m->journaled_seq;
 	r->oldest = m->next_seq;
 	for (; !bpf_map_get_next_key(r->pins->fd[PIN_exhausted], from, &key); from = &key)
 		if (key < r->oldest)

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* siprtx events: the ladder of each transaction, as it happens. */
+#include <string.h>
+
+#include "event_read.h"
+#include "follow.h"
+#include "record.h"
+
+struct reader {
+	uint64_t pos;
+	int64_t wall_offset_ns;
+};
+
+static bool from_gateway(const struct siprtx_event *e)
+{
+	return e->kind == EV_RESPONSE || e->kind == EV_LATE;
+}
+
+/* What happened, in as many columns as the widest takes. */
+static struct text what(const struct siprtx_event *e)
+{
+	struct text t;
+
+	switch (e->kind) {
+	case EV_NEW:
+	case EV_SEND:
+		snprintf(t.s, sizeof(t.s), "INVITE %u", e->attempt);
+		break;
+	case EV_COPY:
+		snprintf(t.s, sizeof(t.s), "INVITE %u, own copy", e->attempt);
+		break;
+	case EV_RESPONSE:
+		snprintf(t.s, sizeof(t.s), "%u", e->code);
+		break;
+	case EV_LATE:
+		snprintf(t.s, sizeof(t.s), "%u, late", e->code);
+		break;
+	case EV_CANCEL:
+		snprintf(t.s, sizeof(t.s), "CANCEL");
+		break;
+	case EV_EXHAUSTED:
+		snprintf(t.s, sizeof(t.s), "%s", record_reason_name(e->code));
+		break;
+	default:
+		snprintf(t.s, sizeof(t.s), "event %u", e->kind);
+	}
+	return t;
+}
+
+static int print_text(const struct cli *cli, const struct siprtx_event *e, uint64_t unix_ms)
+{
+	bool timed = e->kind == EV_SEND || e->kind == EV_EXHAUSTED;
+	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
+	const char *arrow = from_gateway(e) ? "<--" : e->kind == EV_EXHAUSTED ? "--x" : "-->";
+	char nominal[32] = "", late[32] = "";
+
+	if (timed)
+		snprintf(nominal, sizeof(nominal), "%u.%03u s", e->nominal_ms / 1000, e->nominal_ms % 1000);
+	if (timed)
+		snprintf(late, sizeof(late), "%+.2f ms", e->late_us / 1e3);
+	return stream_line(cli, colour, "%s  %s  %-*s  %-19s  %10s  %10s  %.*s", text_clock(unix_ms).s, arrow,
+			   STREAM_ENDPOINT, text_endpoint(e->addr, e->port).s, what(e).s, nominal, late,
+			   (int)sizeof(e->call_id), e->call_id);
+}
+
+static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
+{
+	char ts[32];
+	bool end = e->kind == EV_EXHAUSTED;
+
+	return json_pack("{s:i, s:I, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
+			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
+			 "event", event_name(e->kind), "slot", (int)e->slot, "generation", (json_int_t)e->gen,
+			 "gateway", text_endpoint(e->addr, e->port).s, "attempt", (int)e->attempt, "nominal_ms",
+			 (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
+			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
+			 end ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
+			 json_text(e->call_id, sizeof(e->call_id)));
+}
+
+static int print_event(const struct cli *cli, const struct siprtx_event *e, int64_t wall_offset_ns)
+{
+	uint64_t unix_ms = (e->ns + wall_offset_ns) / 1000000;
+
+	return cli->json ? cli_print_json_line(event_json(e, unix_ms)) : print_text(cli, e, unix_ms);
+}
+
+static int print_new(const struct cli *cli, void *at)
+{
+	struct reader *r = at;
+	struct siprtx_event e;
+	uint64_t missed = 0;
+	int err = CLI_OK;
+
+	while (!err && event_next(cli->pins.events, &cli->pins.meta->next_event, &r->pos, &e, &missed)) {
+		if (missed)
+			err = stream_missed(cli, missed);
+		missed = 0;
+		if (!err)
+			err = print_event(cli, &e, r->wall_offset_ns);
+	}
+	return err;
+}
+
+int cmd_events(struct cli *cli, char **args)
+{
+	uint32_t n = cli->count_given ? cli->count : cli->follow ? 0 : FOLLOW_COUNT;
+	struct reader r = {
+		.pos = event_start(&cli->pins.meta->next_event, n),
+		.wall_offset_ns = wall_offset_ns(),
+	};
+
+	(void)args;
+	return cli->follow ? follow(cli, print_new, &r) : print_new(cli, &r);
+}

@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* SCHED_RESET_ON_FORK */
+#include "controller.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "egress.h"
+#include "ledger.h"
+#include "load.h"
+#include "log.h"
+#include "netlink.h"
+#include "reclaim.h"
+#include "schedule.h"
+#include "sender.h"
+#include "transaction.h"
+
+#define MS 1000000ull
+
+/* New transactions come without a wake-up: looked for this often. No interval is shorter than twice that. */
+#define IDLE_NS (INTERVAL_MIN_MS * MS / 2)
+/* An operator's new value is in force after this. */
+#define VALUES_NS (10 * MS)
+#define CHORES_NS (250 * MS)
+#define RELOAD_NS (1000 * MS)
+/* Notes taken in one round; a storm of them must not keep copies from being sent. */
+#define NOTES_MAX 4096
+
+struct controller {
+	const struct config *config;
+	struct pins pins;
+	int lock, epoll, signals, netlink;
+	struct ring_buffer *notes;
+	unsigned notes_taken;
+	struct transactions *transactions;
+	struct sender sender;
+	struct ledger ledger;
+	struct free_list free;
+	struct siprtx_in_force seen; /* of the operator's values */
+	uint64_t values_ns, chores_ns, reload_ns;
+	bool links_changed, reload, reload_failed;
+	bool ready, stop;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* transaction_ops */
+
+static uint64_t op_now(void *ctx)
+{
+	(void)ctx;
+	return now_ns();
+}
+
+static int op_send(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	return sender_send(&c->sender, slot, now_ns());
+}
+
+static bool op_in_flight(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	return sender_in_flight(&c->sender, slot);
+}
+
+static void op_event(void *ctx, uint32_t slot, const struct transaction_event *e)
+{
+	struct controller *c = ctx;
+
+	ledger_event(&c->ledger, slot, e);
+}
+
+static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
+{
+	struct controller *c = ctx;
+
+	ledger_ended(&c->ledger, slot, end, now_ns());
+}
+
+static const struct transaction_ops ops = {
+	.now = op_now,
+	.send = op_send,
+	.in_flight = op_in_flight,
+	.event = op_event,
+	.ended = op_ended,
+};
+
+static void on_frame_done(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	transactions_sent(c->transactions, slot);
+}
+
+static int on_note(void *ctx, void *data, size_t size)
+{
+	const struct siprtx_note *n = data;
+	struct controller *c = ctx;
+
+	if (size < sizeof(*n))
+		return 0;
+	if (n->kind == NOTE_LATE)
+		ledger_late(&c->ledger, n);
+	else
+		transactions_note(c->transactions, n);
+	return ++c->notes_taken < NOTES_MAX ? 0 : -EAGAIN;
+}
+
+static void on_link(void *ctx, const struct netlink_link *l)
+{
+	struct controller *c = ctx;
+
+	c->reload |= sender_learn_link(&c->sender, l);
+	c->links_changed = true;
+}
+
+static void on_neighbour(void *ctx, const struct netlink_neighbour *n)
+{
+	struct controller *c = ctx;
+
+	sender_learn_neighbour(&c->sender, n);
+}
+
+static void on_netlink(struct controller *c)
+{
+	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
+	int err = netlink_read(c->netlink, &handlers);
+
+	if (err == -ENOBUFS)
+		err = netlink_dump(&handlers);
+	if (err)
+		log_warning("netlink does not answer: %s. Changes of links and neighbours may be missed; start siprtxd again if it lasts.",
+			    strerror(-err));
+}
+
+static void on_signal(struct controller *c)
+{
+	struct signalfd_siginfo info;
+
+	while (read(c->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			recorder_reopen(c->ledger.recorder);
+		else
+			c->stop = true;
+	}
+}
+
+static void take_values(struct controller *c)
+{
+	unsigned bad = in_force_refresh(c->pins.in_force, &c->seen, c->pins.profiles, c->pins.tunables);
+	struct problems problems = {};
+
+	if (!bad)
+		return;
+	c->pins.stats[STAT_bad_values] += bad;
+	check_values(&c->pins, &problems);
+	for (unsigned i = 0; i < problems.n; i++)
+		log_warning("%s: %s; the value last in force stays. %s", problems.list[i].where, problems.list[i].what,
+			    problems.list[i].remedy);
+	problems_free(&problems);
+}
+
+/* An interface of ours came back: its programs went with the former one. */
+static void load_again(struct controller *c, uint64_t now)
+{
+	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
+	char why[1024] = "";
+	int err;
+
+	if (now < c->reload_ns)
+		return;
+	c->reload_ns = now + RELOAD_NS;
+	err = load(c->config, why, sizeof(why));
+	if (err && !c->reload_failed)
+		log_error("%s It is tried again every second.", why);
+	else if (!err)
+		log_info("programs attached again");
+	c->reload_failed = err;
+	if (err)
+		return;
+	c->reload = false;
+	sender_rename(&c->sender);
+	netlink_dump(&handlers);
+}
+
+static void do_chores(struct controller *c, uint64_t now)
+{
+	__u64 *stats = c->pins.stats;
+	int err;
+
+	if (c->reload)
+		load_again(c, now);
+	if (c->links_changed) {
+		c->links_changed = false;
+		err = egress_refresh(c->pins.fd[PIN_egress], c->pins.meta);
+		if (err)
+			log_warning("the map egress cannot be renewed: %s. VLAN devices made since are not captured for; start siprtxd again.",
+				    strerror(-err));
+	}
+	remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
+	gateways_flush(&c->ledger.gateways);
+	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
+	stats[STAT_slots_free] = free_list_count(&c->free);
+}
+
+static void say_ready(struct controller *c)
+{
+	const struct siprtx_meta *m = c->pins.meta;
+	char list[1024] = "";
+	unsigned profiles = 0;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < m->interfaces && n < sizeof(list); i++) {
+		const struct siprtx_interface *itf = &m->interface[i];
+
+		n += snprintf(list + n, sizeof(list) - n, "%s%s %s (%s)", i ? ", " : "",
+			      itf->side == SIDE_INSIDE ? "inside" : "outside", itf->name,
+			      itf->attach == ATTACH_GENERIC ? "generic" : "native");
+		if (itf->attach == ATTACH_GENERIC)
+			log_warning("%s has no native XDP: generic mode works, but slower. A driver with XDP support mends it.",
+				    itf->name);
+	}
+	for (unsigned i = 0; i < MAX_PROFILES; i++)
+		profiles += c->config->profile[i].name[0] != '\0';
+	log_info("siprtxd: ready: %s; %u profiles; journal %s; maps under %s", list, profiles, c->config->journal,
+		 c->config->pin_path);
+	c->ready = true;
+}
+
+/* Last in a round: says to the XDP programs what this round has shown to be true. */
+static void beat(struct controller *c, uint64_t now)
+{
+	struct siprtx_meta *m = c->pins.meta;
+	bool all = true;
+
+	__atomic_store_n(&m->alive_ns, now, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < c->sender.n_ports; i++) {
+		bool well = sender_is_well(&c->sender, i) && !transactions_overdue(c->transactions, i);
+
+		if (well)
+			__atomic_store_n(&m->heartbeat[i], now, __ATOMIC_RELEASE);
+		all &= well;
+	}
+	if (all && !c->ready)
+		say_ready(c);
+}
+
+static int round_of(struct controller *c, uint64_t now)
+{
+	int err;
+
+	c->notes_taken = 0;
+	ring_buffer__consume(c->notes);
+	if (now >= c->values_ns) {
+		c->values_ns = now + VALUES_NS;
+		take_values(c);
+		sender_bind(&c->sender, now);
+	}
+	err = transactions_run(c->transactions);
+	sender_flush(&c->sender);
+	if (now >= c->chores_ns) {
+		c->chores_ns = now + CHORES_NS;
+		do_chores(c, now);
+	}
+	c->pins.stats[STAT_rounds]++;
+	beat(c, now_ns());
+	if (err)
+		log_error("out of memory for deadlines. Give siprtxd more; a new start takes up what is pending.");
+	return err;
+}
+
+/* Until then, whatever else comes in. */
+static void sleep_until(struct controller *c, uint64_t until)
+{
+	struct epoll_event e[2];
+	uint64_t now;
+
+	while (!c->stop && (now = now_ns()) < until) {
+		struct timespec left = {.tv_sec = (until - now) / 1000000000, .tv_nsec = (until - now) % 1000000000};
+		int n = epoll_pwait2(c->epoll, e, 2, &left, NULL);
+
+		for (int i = 0; i < n; i++) {
+			if (e[i].data.fd == c->signals)
+				on_signal(c);
+			else
+				on_netlink(c);
+		}
+	}
+}
+
+static int loop(struct controller *c)
+{
+	int err = 0;
+
+	while (!c->stop && !err) {
+		uint64_t now = now_ns(), next, tick;
+
+		err = round_of(c, now);
+		tick = c->pins.in_force->tunables[TUN_tick] * 1000ull;
+		next = transactions_next(c->transactions);
+		if (next > now + IDLE_NS)
+			next = now + IDLE_NS;
+		sleep_until(c, next < now + tick ? now + tick : next);
+	}
+	return err;
+}
+
+/* One controller a folder of pins, as long as it lives. -EWOULDBLOCK: another has it. */
+static int lock_pins(struct controller *c)
+{
+	int err;
+
+	c->lock = open(c->config->pin_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->lock < 0)
+		return -errno;
+	if (!flock(c->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	err = -errno;
+	close(c->lock);
+	c->lock = -1;
+	return err;
+}
+
+static int say_locked(const struct config *config, int err)
+{
+	struct pins p;
+
+	if (err != -EWOULDBLOCK) {
+		log_error("cannot lock %s: %s", config->pin_path, strerror(-err));
+	} else if (!pins_open(&p, config->pin_path, false)) {
+		log_error("another siprtxd (pid %u) serves %s. End it first, or name another pin_path.", p.meta->pid,
+			  config->pin_path);
+		pins_close(&p);
+	} else {
+		log_error("another siprtxd is about to serve %s. End it first, or name another pin_path.", config->pin_path);
+	}
+	return err;
+}
+
+/* The lock before the load, where there is something to lock: a second controller must not touch the first one's maps. */
+static int load_and_lock(struct controller *c)
+{
+	char why[1024] = "";
+	int err = lock_pins(c);
+
+	if (err && err != -ENOENT)
+		return say_locked(c->config, err);
+	if (!load_is_done(c->config)) {
+		err = load(c->config, why, sizeof(why));
+		if (err) {
+			log_error("%s", why);
+			return err;
+		}
+	}
+	if (c->lock < 0) {
+		err = lock_pins(c);
+		if (err)
+			return say_locked(c->config, err);
+	}
+	err = pins_open(&c->pins, c->config->pin_path, true);
+	if (err)
+		log_error("cannot open the maps under %s: %s", c->config->pin_path, strerror(-err));
+	return err;
+}
+
+static int add_fd(struct controller *c, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+static int open_fds(struct controller *c)
+{
+	sigset_t set;
+	int err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	c->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (c->signals < 0)
+		return -errno;
+	c->netlink = netlink_listen();
+	if (c->netlink < 0)
+		return c->netlink;
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll < 0)
+		return -errno;
+	err = add_fd(c, c->signals);
+	return err ?: add_fd(c, c->netlink);
+}
+
+/* The folder, the maps and what of them is mirrored here. */
+static int open_all(struct controller *c)
+{
+	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
+	int err = load_and_lock(c);
+
+	if (err)
+		return err;
+	err = open_fds(c);
+	if (err) {
+		log_error("cannot open what siprtxd waits on: %s", strerror(-err));
+		return err;
+	}
+	c->seen = *c->pins.in_force;
+	take_values(c);
+	err = sender_open(&c->sender, &c->pins, c->netlink);
+	c->sender.done = on_frame_done;
+	c->sender.ctx = c;
+	if (!err)
+		err = netlink_dump(&handlers);
+	if (err) {
+		log_error("cannot learn the interfaces: %s", strerror(-err));
+		return err;
+	}
+	return ledger_open(&c->ledger, &c->pins, c->config, now_ns());
+}
+
+/* Takes up what is in the maps. */
+static int adopt(struct controller *c)
+{
+	const struct transaction_env env = {
+		.slots = c->pins.slots,
+		.n_slots = c->pins.entries[PIN_slots],
+		.in_force = c->pins.in_force,
+		.free = c->free,
+		.stats = c->pins.stats,
+		.lateness = c->pins.lateness,
+		.ops = &ops,
+		.ctx = c,
+	};
+	uint64_t before = c->pins.stats[STAT_adopted];
+	int lost;
+
+	c->pins.stats[STAT_in_flight] = 0;
+	c->transactions = transactions_new(&env);
+	c->notes = ring_buffer__new(c->pins.fd[PIN_notes], on_note, c, NULL);
+	if (!c->transactions || !c->notes || transactions_adopt(c->transactions)) {
+		log_error("cannot take up the transactions under %s: %s", c->config->pin_path, strerror(errno));
+		return -ENOMEM;
+	}
+	if (c->pins.stats[STAT_adopted] > before)
+		log_info("%llu transactions of a former controller taken up",
+			 (unsigned long long)(c->pins.stats[STAT_adopted] - before));
+	lost = reclaim_slots(&c->pins, &c->free);
+	if (lost > 0)
+		log_warning("%d slots that a former controller lost are free again", lost);
+	return lost < 0 ? lost : 0;
+}
+
+static int start(struct controller *c)
+{
+	struct siprtx_meta *m;
+	int err = open_all(c);
+
+	if (err)
+		return err;
+	m = c->pins.meta;
+	c->free = (struct free_list){c->pins.free_slots, c->pins.free_pos, c->pins.entries[PIN_free_slots] - 1};
+	memset(m->heartbeat, 0, sizeof(m->heartbeat));
+	m->pid = getpid();
+	m->started_ns = now_ns();
+	err = adopt(c);
+	return err ?: sender_bind(&c->sender, now_ns());
+}
+
+static void stop(struct controller *c)
+{
+	struct siprtx_meta *m = c->pins.meta;
+	uint64_t pending;
+
+	if (m && m->pid == (__u32)getpid()) {
+		memset(m->heartbeat, 0, sizeof(m->heartbeat));
+		pending = c->pins.stats[STAT_pending] + c->pins.stats[STAT_proceeding];
+		log_info("siprtxd: ended: %llu transactions pending, left in the pinned maps; a siprtxd started soon takes them up",
+			 (unsigned long long)pending);
+		m->pid = 0;
+	}
+	sender_close(&c->sender);
+	ring_buffer__free(c->notes);
+	transactions_free(c->transactions);
+	ledger_close(&c->ledger);
+	if (c->epoll >= 0)
+		close(c->epoll);
+	if (c->netlink >= 0)
+		close(c->netlink);
+	if (c->signals >= 0)
+		close(c->signals);
+	pins_close(&c->pins);
+	if (c->lock >= 0)
+		close(c->lock);
+}
+
+static int libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	return log_verbose ? vfprintf(stderr, format, args) : 0;
+}
+
+/* A copy is due to the ms whatever else runs here. The lowest real-time priority, for this thread alone. */
+static void be_prompt(void)
+{
+	const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
+		log_debug("no real-time priority: %s. Copies may be later under load; CAP_SYS_NICE mends it.", strerror(errno));
+}
+
+int controller_run(const struct config *config)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct controller c = {.config = config, .lock = -1, .epoll = -1, .signals = -1, .netlink = -1};
+	int err;
+
+	memset(c.pins.fd, -1, sizeof(c.pins.fd));
+	libbpf_set_print(libbpf_log);
+	/* where it is refused and too small, xsk_open() says so */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	err = start(&c);
+	if (!err) {
+		be_prompt();
+		err = loop(&c);
+	}
+	stop(&c);
+	return err;
+}

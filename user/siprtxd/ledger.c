@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ledger.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+int ledger_open(struct ledger *l, const struct pins *pins, const struct config *c, uint64_t now_ns)
+{
+	int err;
+
+	*l = (struct ledger){.pins = pins};
+	gethostname(l->node, sizeof(l->node) - 1);
+	for (__u32 i = 0; i < MAX_PROFILES; i++)
+		bpf_map_lookup_elem(pins->fd[PIN_profile_names], &i, &l->profile[i]);
+	l->gateway = calloc(pins->entries[PIN_slots], sizeof(struct gateway *));
+	err = l->gateway ? events_open(&l->events, pins) : -ENOMEM;
+	if (!err)
+		err = gateways_open(&l->gateways, pins, c);
+	if (!err)
+		err = remember_open(&l->remembered, pins, now_ns);
+	if (err) {
+		log_error("cannot read the maps under %s: %s", c->pin_path, strerror(-err));
+		return err;
+	}
+	return recorder_start(&l->recorder, pins, c->journal);
+}
+
+void ledger_close(struct ledger *l)
+{
+	recorder_stop(l->recorder);
+	if (l->gateways.list)
+		gateways_flush(&l->gateways);
+	remember_close(&l->remembered);
+	gateways_close(&l->gateways);
+	events_close(&l->events);
+	free(l->gateway);
+	*l = (struct ledger){};
+}
+
+static struct gateway *gateway_of(struct ledger *l, uint32_t slot)
+{
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+
+	if (!l->gateway[slot])
+		l->gateway[slot] = gateways_find(&l->gateways, s->daddr, s->dport);
+	return l->gateway[slot];
+}
+
+static void count(struct gateway *g, const struct siprtx_slot *s, const struct transaction_event *e)
+{
+	struct siprtx_gateway *v = &g->value;
+
+	g->changed = true;
+	switch (e->kind) {
+	case EV_NEW:
+		v->invites++;
+		v->last_invite_ns = e->ns;
+		break;
+	case EV_SEND:
+		v->sends++;
+		break;
+	case EV_RESPONSE:
+		v->answered += !s->resp_ns;
+		v->silent = 0;
+		v->last_response_ns = e->ns;
+		v->last_code = e->code;
+		break;
+	case EV_CANCEL:
+		v->cancelled++;
+		break;
+	case EV_EXHAUSTED:
+		v->exhausted += e->code == END_NO_RESPONSE;
+		v->silent += e->code == END_NO_RESPONSE;
+		v->timeouts += e->code != END_NO_RESPONSE && e->code != END_HELD_TOO_LONG;
+		break;
+	case EV_COPY:
+	case EV_LATE:
+		break;
+	}
+}
+
+void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e)
+{
+	struct call call;
+
+	count(gateway_of(l, slot), &l->pins->slots[slot], e);
+	events_call(&l->events, slot, &call);
+	events_write(&l->events, &call, e);
+}
+
+static int64_t wall_offset_ns(void)
+{
+	struct timespec wall, mono;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	return (wall.tv_sec - mono.tv_sec) * 1000000000ll + wall.tv_nsec - mono.tv_nsec;
+}
+
+static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
+{
+	struct siprtx_slot *s = &l->pins->slots[slot];
+	uint64_t seq = recorder_next_seq(l->recorder);
+	const struct record_context context = {
+		.seq = seq,
+		.now_ns = now_ns,
+		.wall_offset_ns = wall_offset_ns(),
+		.node = l->node,
+		.boot_id = l->pins->meta->boot_id,
+		.gateway_name = gateway_of(l, slot)->value.name,
+		.profile = l->profile[s->profile % MAX_PROFILES].name,
+		.reason = end,
+	};
+	struct siprtx_record r;
+
+	/* a controller was killed after it wrote the record, before it freed the slot */
+	if (s->record_seq && s->record_seq < seq)
+		return;
+	s->record_seq = seq;
+	record_build(s, &context, &r);
+	recorder_add(l->recorder, &r);
+}
+
+void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
+{
+	const struct siprtx_key *key = &l->pins->slots[slot].key;
+	bool exhausted = end != END_NONE && end != END_CANCELLED && end != END_HELD_TOO_LONG;
+	struct call call;
+
+	if (exhausted) {
+		record(l, slot, end, now_ns);
+		events_call(&l->events, slot, &call);
+	}
+	remember_add(&l->remembered, key, now_ns, exhausted ? &call : NULL);
+	l->gateway[slot] = NULL;
+}
+
+void ledger_late(struct ledger *l, const struct siprtx_note *n)
+{
+	const struct call *call = remember_call(&l->remembered, &n->key);
+	struct transaction_event e = {.kind = EV_LATE, .code = n->code, .ns = n->ns};
+
+	l->pins->stats[STAT_late_responses]++;
+	if (!call)
+		return;
+	e.nominal_ms = (n->ns - call->first_ns) / 1000000;
+	events_write(&l->events, call, &e);
+}

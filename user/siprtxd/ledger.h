@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is kept of what happens: events, counts of the gateways, exhausted records, keys of ended transactions. */
+#ifndef SIPRTXD_LEDGER_H
+#define SIPRTXD_LEDGER_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "events.h"
+#include "gateway.h"
+#include "pins.h"
+#include "recorder.h"
+#include "remember.h"
+#include "transaction.h"
+
+struct ledger {
+	const struct pins *pins;
+	struct events events;
+	struct gateways gateways;
+	struct gateway **gateway; /* by slot, NULL: not looked up yet */
+	struct remembered remembered;
+	struct recorder *recorder;
+	struct siprtx_name profile[MAX_PROFILES];
+	char node[64];
+};
+
+/* `pins` and `c` must stay. 0, or -errno with a sentence logged; ledger_close() in either case. */
+int ledger_open(struct ledger *l, const struct pins *pins, const struct config *c, uint64_t now_ns);
+/* Writes what is left to write. */
+void ledger_close(struct ledger *l);
+/* transaction_ops.event and .ended */
+void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e);
+void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns);
+/* A response after the end (NOTE_LATE). */
+void ledger_late(struct ledger *l, const struct siprtx_note *n);
+
+#endif

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sender.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "frame.h"
+#include "log.h"
+
+#define MS 1000000ull
+
+/* A queue just closed, by this process or by one killed, stays bound for up to half a second. */
+#define BUSY_RETRY_NS	 (50 * MS)
+#define BUSY_PATIENCE_NS (3000 * MS)
+#define RETRY_NS	 (1000 * MS)
+/* A MAC nobody answers for must not flood the kernel with questions. */
+#define RESOLVE_NS (1 * MS)
+#define REAP_BATCH 64
+
+int sender_open(struct sender *s, const struct pins *pins, int netlink)
+{
+	uint32_t n = pins->entries[PIN_slots];
+
+	*s = (struct sender){.pins = pins, .netlink = netlink, .neighbours = {.epoch = 1}};
+	s->in_flight = calloc(n, sizeof(*s->in_flight));
+	s->mac_epoch = calloc(n, sizeof(*s->mac_epoch));
+	/* not where every controller begins (RFC 6864 4.3) */
+	if (getrandom(&s->id, sizeof(s->id), GRND_NONBLOCK) < 0)
+		s->id = (uintptr_t)s->in_flight >> 4;
+	sender_rename(s);
+	return s->in_flight && s->mac_epoch ? 0 : -ENOMEM;
+}
+
+void sender_close(struct sender *s)
+{
+	for (unsigned i = 0; i < s->n_ports; i++)
+		xsk_close(s->port[i].xsk);
+	neighbours_free(&s->neighbours);
+	free(s->in_flight);
+	free(s->mac_epoch);
+	*s = (struct sender){};
+}
+
+void sender_rename(struct sender *s)
+{
+	const struct siprtx_meta *m = s->pins->meta;
+
+	for (unsigned i = 0; i < m->interfaces && i < MAX_INTERFACES; i++) {
+		const struct siprtx_interface *itf = &m->interface[i];
+
+		if (itf->side != SIDE_OUTSIDE || itf->outside >= MAX_OUTSIDE)
+			continue;
+		memcpy(s->port[itf->outside].name, itf->name, sizeof(itf->name));
+		if (s->n_ports <= itf->outside)
+			s->n_ports = itf->outside + 1;
+	}
+}
+
+/* Nothing comes back from a closed socket: its slots are done. */
+static void close_port(struct sender *s, unsigned n)
+{
+	struct port *p = &s->port[n];
+
+	__atomic_store_n(&s->pins->meta->heartbeat[n], 0, __ATOMIC_RELEASE);
+	if (!p->xsk)
+		return;
+	xsk_close(p->xsk);
+	p->xsk = NULL;
+	p->behind = false;
+	for (uint32_t slot = 0; slot < s->pins->entries[PIN_slots]; slot++) {
+		if (!s->in_flight[slot] || s->pins->slots[slot].outside != n)
+			continue;
+		s->pins->stats[STAT_in_flight] -= s->in_flight[slot];
+		s->in_flight[slot] = 0;
+		s->done(s->ctx, slot);
+	}
+}
+
+static void port_changed(struct sender *s, unsigned n, const struct netlink_link *l)
+{
+	struct port *p = &s->port[n];
+
+	if (p->up && !l->up)
+		log_warning("%s %s: its calls are not retransmitted until it is back", l->name, l->gone ? "is gone" : "is down");
+	if (!l->up || l->ifindex != p->ifindex)
+		close_port(s, n);
+	if (!p->up && l->up) {
+		p->retry_ns = p->patience_ns = 0;
+		p->complained = false;
+	}
+	p->ifindex = l->gone ? 0 : l->ifindex;
+	p->up = l->up;
+}
+
+bool sender_learn_link(struct sender *s, const struct netlink_link *l)
+{
+	struct siprtx_meta *m = s->pins->meta;
+	bool came = false;
+
+	neighbours_learn_link(&s->neighbours, l);
+	for (unsigned i = 0; i < m->interfaces && i < MAX_INTERFACES; i++) {
+		struct siprtx_interface *itf = &m->interface[i];
+
+		if (strcmp(itf->name, l->name)) {
+			/* renamed away */
+			if (itf->ifindex == l->ifindex)
+				itf->up = 0;
+			continue;
+		}
+		came |= !l->gone && itf->ifindex != l->ifindex;
+		itf->up = l->up;
+	}
+	for (unsigned i = 0; i < s->n_ports; i++)
+		if (!strcmp(s->port[i].name, l->name))
+			port_changed(s, i, l);
+	return came;
+}
+
+void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n)
+{
+	neighbours_learn(&s->neighbours, n);
+}
+
+static void complain(struct sender *s, struct port *p, int err)
+{
+	unsigned mib = (s->pins->length[PIN_slots] * s->n_ports >> 20) + 1;
+
+	if (p->complained)
+		return;
+	p->complained = true;
+	if (err == -ENOBUFS)
+		log_error("the slots cannot be registered for sending on %s: RLIMIT_MEMLOCK is too small. Raise it to %u MiB (LimitMEMLOCK=), or lower max_transactions.",
+			  p->name, mib);
+	else if (err == -EBUSY)
+		log_error("queue 0 of %s is bound by another AF_XDP socket. End the program that holds it; it is tried again every second.",
+			  p->name);
+	else if (err == -EPERM || err == -EACCES)
+		log_error("no AF_XDP socket on %s: %s. Run as root or with CAP_NET_RAW.", p->name, strerror(-err));
+	else
+		log_error("no AF_XDP socket on %s: %s; it is tried again every second", p->name, strerror(-err));
+}
+
+static int bind_port(struct sender *s, struct port *p, uint64_t now_ns)
+{
+	int err = xsk_open(&p->xsk, p->name, s->pins->slots, s->pins->length[PIN_slots]);
+
+	if (!err) {
+		if (p->complained)
+			log_info("%s is bound now", p->name);
+		p->complained = false;
+		return 0;
+	}
+	if (!p->patience_ns)
+		p->patience_ns = now_ns + BUSY_PATIENCE_NS;
+	if (err == -EBUSY && now_ns < p->patience_ns) {
+		p->retry_ns = now_ns + BUSY_RETRY_NS;
+		return 0;
+	}
+	p->retry_ns = now_ns + RETRY_NS;
+	complain(s, p, err);
+	return err == -EBUSY || err == -ENODEV || err == -ENETDOWN ? 0 : err;
+}
+
+int sender_bind(struct sender *s, uint64_t now_ns)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		struct port *p = &s->port[i];
+
+		if (p->up && !p->xsk && now_ns >= p->retry_ns)
+			err = bind_port(s, p, now_ns) ?: err;
+	}
+	return err;
+}
+
+/* The frame gets the next hop's present MAC. False: none is known, and it has none. */
+static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
+{
+	struct siprtx_slot *frame = &s->pins->slots[slot];
+	const uint8_t *dst, *src;
+
+	if (s->mac_epoch[slot] == s->neighbours.epoch && !(frame->wire & WIRE_NO_MAC))
+		return true;
+	dst = neighbours_mac(&s->neighbours, frame->egress, frame->nexthop);
+	src = neighbours_link_mac(&s->neighbours, frame->egress);
+	if (dst && src) {
+		frame_set_macs(frame, dst, src);
+		s->mac_epoch[slot] = s->neighbours.epoch;
+		return true;
+	}
+	if (!(frame->wire & WIRE_NO_MAC))
+		return true;
+	if (now_ns - s->resolve_ns >= RESOLVE_NS) {
+		s->resolve_ns = now_ns;
+		netlink_resolve(s->netlink, frame->egress, frame->nexthop);
+	}
+	return false;
+}
+
+int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
+{
+	struct siprtx_slot *frame = &s->pins->slots[slot];
+	struct port *p = &s->port[frame->outside % MAX_OUTSIDE];
+	int err;
+
+	if (!p->up)
+		return -ENETDOWN;
+	/* not a byte of a frame may change under its descriptor */
+	if (!p->xsk || s->in_flight[slot])
+		return -EAGAIN;
+	if (!find_mac(s, slot, now_ns))
+		return -EHOSTUNREACH;
+	if (!(frame->wire & WIRE_SUMMED))
+		frame_sum(frame);
+	frame_renew_id(frame, s->id++);
+	err = xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
+	if (!err) {
+		s->in_flight[slot]++;
+		s->pins->stats[STAT_in_flight]++;
+	}
+	return err;
+}
+
+static void reap(struct sender *s, struct port *p)
+{
+	uint32_t slot[REAP_BATCH];
+	unsigned n;
+
+	do {
+		n = xsk_reap(p->xsk, slot, REAP_BATCH);
+		for (unsigned i = 0; i < n; i++) {
+			if (slot[i] >= s->pins->entries[PIN_slots] || !s->in_flight[slot[i]])
+				continue;
+			s->in_flight[slot[i]]--;
+			s->pins->stats[STAT_in_flight]--;
+			s->done(s->ctx, slot[i]);
+		}
+	} while (n == REAP_BATCH);
+}
+
+void sender_flush(struct sender *s)
+{
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		struct port *p = &s->port[i];
+		int err;
+
+		if (!p->xsk)
+			continue;
+		err = xsk_flush(p->xsk);
+		s->pins->stats[STAT_wakeups] += xsk_wakeups(p->xsk);
+		p->behind = err;
+		reap(s, p);
+		if (!err || err == -EAGAIN)
+			continue;
+		/* what is left in the ring must not go out whenever the link is back */
+		s->pins->stats[STAT_tx_errors]++;
+		log_debug("%s: %s", p->name, strerror(-err));
+		close_port(s, i);
+	}
+}
+
+bool sender_is_well(const struct sender *s, unsigned port)
+{
+	return s->port[port].up && s->port[port].xsk && !s->port[port].behind;
+}

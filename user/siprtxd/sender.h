@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The outside interfaces: their sockets, whether they can send, the frames made fit for them. */
+#ifndef SIPRTXD_SENDER_H
+#define SIPRTXD_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "neighbour.h"
+#include "pins.h"
+#include "xsk.h"
+
+struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
+	char name[IFNAMSIZ];
+	uint32_t ifindex; /* 0: there is none of that name */
+	bool up;
+	bool behind; /* the kernel did not take all that was due */
+	bool complained;
+	struct xsk *xsk;      /* NULL: not bound */
+	uint64_t retry_ns;    /* when to bind again */
+	uint64_t patience_ns; /* until when EBUSY is nothing to speak of */
+};
+
+struct sender {
+	const struct pins *pins;
+	int netlink; /* not owned */
+	struct port port[MAX_OUTSIDE];
+	unsigned n_ports;
+	struct neighbours neighbours;
+	uint8_t *in_flight;   /* by slot: descriptors with the kernel */
+	uint32_t *mac_epoch;  /* by slot: of the neighbours when its MAC was last looked up */
+	uint64_t resolve_ns;  /* when the kernel was last asked for a MAC */
+	uint16_t id;	      /* IPv4 identification */
+	/* the kernel is done with a frame of this slot */
+	void (*done)(void *ctx, uint32_t slot);
+	void *ctx;
+};
+
+/* Names the outside interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case. */
+int sender_open(struct sender *s, const struct pins *pins, int netlink);
+void sender_close(struct sender *s);
+/* The same interfaces, attached anew: their numbers may be others. */
+void sender_rename(struct sender *s);
+/* Netlink's news. True when an interface of ours came (back): the programs must be attached again. */
+bool sender_learn_link(struct sender *s, const struct netlink_link *l);
+void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n);
+/*
+ * Binds the ports that are up and unbound and whose time has come. 0, or the last error that time will not heal,
+ * with a sentence logged once.
+ */
+int sender_bind(struct sender *s, uint64_t now_ns);
+/* transaction_ops.send and .in_flight */
+int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns);
+static inline bool sender_in_flight(const struct sender *s, uint32_t slot) { return s->in_flight[slot]; }
+/* Wakes the kernel up for what was sent, takes back what it is done with. */
+void sender_flush(struct sender *s);
+/* May this interface's heartbeat go on? */
+bool sender_is_well(const struct sender *s, unsigned port);
+
+#endif
