@@ -74,7 +74,7 @@ unit: $(UNIT) ## unit tests
 sanitize: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" unit
 
-lint: $(B)/siprtx.skel.h ## clang-format, clang-tidy and the house's rules
+lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h ## clang-format, clang-tidy and the house's rules
 	@BUILD=$(abspath $(B)) scripts/lint
 format: ## rewrite all C files by .clang-format
 	clang-format -i $$(find include bpf user tests -name '*.[ch]')
@@ -105,9 +105,14 @@ $(B)/vm/peer: tests/vm/peer.c
 vmtest: all $(B)/vm/peer ## boot Debian's kernels 6.1 and 6.12 and try siprtx there
 	@BUILD=$(abspath $(B)) tests/vm/run
 
-$(B)/bench/prog_bench: tests/bench/prog_bench.c $(PROG_HELP) $(B)/libsiprtx.a
+$(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $^ $(LIBS) -lcmocka
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
+	$(BPFTOOL) gen skeleton $< name bench_bpf > $@.tmp && mv $@.tmp $@
+$(B)/bench/prog_bench: tests/bench/prog_bench.c $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) -lcmocka
 bench: all $(B)/bench/prog_bench ## measure; a table, and bench.json in the build folder (root)
 	@BUILD=$(abspath $(B)) tests/bench/run
 

@@ -37,8 +37,7 @@ static __always_inline int invite(struct xdp_md *ctx, const struct packet *p, st
 	return new_invite(ctx, p, cpu, slot, &key);
 }
 
-SEC("xdp.frags")
-int siprtx_inside(struct xdp_md *ctx)
+static __always_inline int inside(struct xdp_md *ctx)
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct siprtx_slot *slot = NULL, *buf;
@@ -61,8 +60,7 @@ int siprtx_inside(struct xdp_md *ctx)
 	return pass(CNT_other_method);
 }
 
-SEC("xdp.frags")
-int siprtx_outside(struct xdp_md *ctx)
+static __always_inline int outside(struct xdp_md *ctx)
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct packet p = {};
@@ -75,6 +73,18 @@ int siprtx_outside(struct xdp_md *ctx)
 	if (!cpu->msg.code)
 		return pass(CNT_request_in);
 	return pass(response(&p, &cpu->buf, &cpu->msg));
+}
+
+SEC("xdp.frags")
+int siprtx_inside(struct xdp_md *ctx)
+{
+	return inside(ctx);
+}
+
+SEC("xdp.frags")
+int siprtx_outside(struct xdp_md *ctx)
+{
+	return outside(ctx);
 }
 
 char _license[] SEC("license") = "GPL";

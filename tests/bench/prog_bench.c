@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a packet costs in the programs, net of an empty XDP_PASS program, by BPF_PROG_TEST_RUN on one CPU. Prints JSON.
- * A captured INVITE must be a new one each time: so it runs a packet as often as there are slots, each with its own
- * branch, and the kernel's own time of each run is added up; the empty program is run in just the same way.
+ * What a packet costs in the programs, ns net of an empty XDP_PASS program, by BPF_PROG_TEST_RUN on one CPU. Prints
+ * one line of JSON. Each INVITE is a new call and each response ends the wait of another one (bench.bpf.c), over as
+ * many slots as a live edge has: so slots and table entries are as cold as they are there.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,13 +17,29 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "bench.skel.h"
 #include "edge.h"
+#include "seed.h"
 
 #define ROUNDS 9
-#define REPEAT 200000
+#define REPEAT 1000000 /* runs of a packet that changes nothing */
+#define CALLS  60000
+#define BRANCH "z9hG4bK00000000.a3f9c1d27be4"
 
 static struct edge edge;
+static struct bench_bpf *bench;
 static int empty;
+
+static void __attribute__((noreturn, format(printf, 1, 2))) give_up(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, ": %s\n", strerror(errno));
+	exit(1);
+}
 
 static int load_empty(void)
 {
@@ -31,22 +49,42 @@ static int load_empty(void)
 	};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "empty", "GPL", pass, 2, NULL);
 
-	if (fd < 0) {
-		perror("an empty XDP program");
-		exit(1);
-	}
+	if (fd < 0)
+		give_up("an empty XDP program");
 	return fd;
 }
 
-/* ns a run; repeat as given */
-static double cost(int prog_fd, struct frame *f, int repeat)
+/* The bench's programs over the very maps the product has pinned. */
+static void load_bench(void)
+{
+	char path[PATH_MAX];
+
+	bench = bench_bpf__open();
+	if (!bench)
+		give_up("bench.bpf.o");
+	for (int id = 0; id < PIN_COUNT; id++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(bench->obj, pin_name(id));
+
+		snprintf(path, sizeof(path), "%s/%s", edge.pin_path, pin_name(id));
+		if (!map || bpf_map__reuse_fd(map, edge.pins.fd[id]))
+			give_up("map %s", pin_name(id));
+	}
+	bench->rodata->sip_ports[5060 >> 6] = 1ull << (5060 & 63);
+	bench->rodata->free_mask = edge.pins.entries[PIN_free_slots] - 1;
+	bpf_program__set_autoload(bench->progs.siprtx_inside, false);
+	bpf_program__set_autoload(bench->progs.siprtx_outside, false);
+	if (bench_bpf__load(bench))
+		give_up("loading bench.bpf.o");
+}
+
+/* ns a run, over `repeat` runs of the same program */
+static double cost(int prog_fd, const struct frame *f, int repeat)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len, .repeat = repeat);
 
-	if (bpf_prog_test_run_opts(prog_fd, &opts)) {
-		perror("BPF_PROG_TEST_RUN");
-		exit(1);
-	}
+	bench->bss->run_number = 0;
+	if (bpf_prog_test_run_opts(prog_fd, &opts))
+		give_up("BPF_PROG_TEST_RUN");
 	return opts.duration;
 }
 
@@ -57,41 +95,64 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *v, int n)
+static double median(double *v)
 {
-	qsort(v, n, sizeof(*v), ascending);
-	return v[n / 2];
+	qsort(v, ROUNDS, sizeof(*v), ascending);
+	return v[ROUNDS / 2];
 }
 
-/* The same packet over and over, against the empty program in alternation. */
-static double steady(int prog_fd, struct frame *f)
+static double tax(void)
 {
+	char payload[172] = {(char)0x80};
 	double net[ROUNDS];
+	struct frame rtp;
 
-	for (int i = 0; i < ROUNDS; i++) {
-		double base = cost(empty, f, REPEAT);
-
-		net[i] = cost(prog_fd, f, REPEAT) - base;
-	}
-	return median(net, ROUNDS);
+	frame_build(&rtp, &(struct shape){.sport = 30000, .dport = 40000}, payload, sizeof(payload));
+	for (int i = 0; i < ROUNDS; i++)
+		net[i] = cost(edge.inside, &rtp, REPEAT) - cost(empty, &rtp, REPEAT);
+	return median(net);
 }
 
-static int via_and_body(char *out, size_t size, const char *branch)
+/* An INVITE of 1,024 bytes with three Vias. */
+static unsigned build_invite(struct frame *f)
 {
-	static const char more[] =
+	static const char headers[] =
 		"Via: SIP/2.0/UDP 192.0.2.77:5060;branch=z9hG4bK-524287-1---f0a93bd1c0e5;received=198.51.100.7;rport=5060\r\n"
 		"Via: SIP/2.0/UDP 192.168.11.20:5060;branch=z9hG4bK1c77a09d8f;rport\r\n"
 		"User-Agent: VOS3000 V2.1.9.07\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER\r\n"
 		"Supported: 100rel, timer, replaces\r\nSession-Expires: 1800\r\nMin-SE: 90\r\nX-Trace: ";
-	char extra[1024];
-	int len = make_invite(out, size, branch, 1, NULL), room = 1024 - len - (int)sizeof(more) + 1 - 2;
+	char message[2048], extra[1024];
+	int len = make_invite(message, sizeof(message), BRANCH, 1, headers) + 2;
 
-	snprintf(extra, sizeof(extra), "%s%.*s\r\n", more, room,
-		 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-	return make_invite(out, size, branch, 1, extra);
+	snprintf(extra, sizeof(extra), "%s%0*d\r\n", headers, 1024 - len, 7);
+	len = make_invite(message, sizeof(message), BRANCH, 1, extra);
+	if (len != 1024)
+		give_up("an INVITE of %d bytes", len);
+	frame_build(f, &(struct shape){0}, message, len);
+	return len;
 }
 
-/* Takes back what was captured: a clean table for the next round. */
+static unsigned build_response(struct frame *f)
+{
+	static const char headers[] = "Contact: <sip:1001@10.77.2.2:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n"
+				      "Content-Length: 0\r\nServer: ";
+	char message[2048], extra[1024];
+	int len = make_response(message, sizeof(message), BRANCH, 1, 180, "INVITE", headers) + 2;
+
+	snprintf(extra, sizeof(extra), "%s%0*d\r\n", headers, 500 - len, 7);
+	len = make_response(message, sizeof(message), BRANCH, 1, 180, "INVITE", extra);
+	if (len != 500)
+		give_up("a response of %d bytes", len);
+	frame_build(f, &(struct shape){.src = GATEWAY, .dst = SOFTSWITCH}, message, len);
+	return len;
+}
+
+static unsigned branch_offset(const struct frame *f)
+{
+	return (char *)memmem(f->data, f->len, "z9hG4bK00000000", 15) - (char *)f->data + 7;
+}
+
+/* A clean table for the next round. */
 static void forget_all(void)
 {
 	struct siprtx_key key;
@@ -107,72 +168,42 @@ static void forget_all(void)
 		}
 }
 
-static double capture(unsigned *size)
+/* Runs of prog over CALLS calls, each of which must be counted under `reason`: ns a run, net of the base program. */
+static double counted(const struct frame *f, const struct bpf_program *prog, unsigned reason)
 {
-	double net[ROUNDS];
-	char message[2048], branch[64];
-	struct frame f;
-	unsigned calls = edge.config.max_transactions;
+	uint64_t before = counter(&edge, reason);
+	double base, all;
 
-	for (int i = 0; i < ROUNDS; i++) {
-		double sum = 0;
-
-		for (unsigned n = 0; n < calls; n++) {
-			snprintf(branch, sizeof(branch), "z9hG4bK%08x.%08x.bench", n * 2654435761u, i);
-			*size = via_and_body(message, sizeof(message), branch);
-			frame_build(&f, &(struct shape){0}, message, *size);
-			sum += cost(edge.inside, &f, 1) - cost(empty, &f, 1);
-		}
-		net[i] = sum / calls;
-		if (counter(&edge, CNT_captured) < (uint64_t)(i + 1) * calls) {
-			fprintf(stderr, "only %lu of %u INVITEs were captured\n", counter(&edge, CNT_captured), (i + 1) * calls);
-			exit(1);
-		}
-		forget_all();
-	}
-	return median(net, ROUNDS);
+	bench->bss->branch_off = branch_offset(f);
+	base = cost(bpf_program__fd(bench->progs.bench_base), f, CALLS);
+	all = cost(bpf_program__fd(prog), f, CALLS);
+	if (counter(&edge, reason) - before != CALLS)
+		give_up("only %lu of %d packets did what they should", counter(&edge, reason) - before, CALLS);
+	return all - base;
 }
 
-/* A 500-byte response that moves a transaction, each to one of its own; made by putting the word back each time. */
-static double match(unsigned *size)
+static void calls(double *capture, double *match, unsigned *invite_bytes, unsigned *response_bytes)
 {
-	double net[ROUNDS];
-	char message[2048], extra[256];
-	struct siprtx_slot *s;
-	struct frame f;
+	double captured[ROUNDS], matched[ROUNDS];
+	struct frame invite, response;
 
-	frame_build(&f, &(struct shape){0}, message, via_and_body(message, sizeof(message), "z9hG4bK12345678.match.bench"));
-	run(edge.inside, &f, NULL);
-	s = last_captured(&edge);
-	if (!s)
-		exit(1);
-	snprintf(extra, sizeof(extra), "Server: gateway\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\nContact: <sip:1001@10.77.2.2:5060>\r\nX-P: %.*s\r\nContent-Length: 0\r\n",
-		 74, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
-	*size = make_response(message, sizeof(message), "z9hG4bK12345678.match.bench", 1, 180, "INVITE", extra);
-	frame_build(&f, &(struct shape){.src = GATEWAY, .dst = SOFTSWITCH}, message, *size);
+	*invite_bytes = build_invite(&invite);
+	*response_bytes = build_response(&response);
 	for (int i = 0; i < ROUNDS; i++) {
-		double sum = 0;
-		int n;
-
-		for (n = 0; n < 4000; n++) {
-			s->word = (s->word & ~0xffull) | ST_CALLING;
-			sum += cost(edge.outside, &f, 1) - cost(empty, &f, 1);
-			if (word_state(s->word) != ST_PROCEEDING)
-				exit(1);
-		}
+		captured[i] = counted(&invite, bench->progs.bench_inside, CNT_captured);
 		last_captured(&edge);
-		net[i] = sum / n;
+		matched[i] = counted(&response, bench->progs.bench_outside, CNT_provisional);
+		forget_all();
 	}
-	return median(net, ROUNDS);
+	*capture = median(captured);
+	*match = median(matched);
 }
 
 int main(void)
 {
-	char *more[] = {"siprtx.max_transactions=4096", NULL};
-	unsigned invite_size = 0, response_size = 0;
-	double tax, invite, response;
-	char payload[172] = {(char)0x80};
-	struct frame rtp;
+	char *more[] = {"siprtx.max_transactions=65536", NULL};
+	unsigned invite_bytes = 0, response_bytes = 0;
+	double capture, match, non_sip;
 	cpu_set_t one;
 
 	CPU_ZERO(&one);
@@ -180,12 +211,12 @@ int main(void)
 	sched_setaffinity(0, sizeof(one), &one);
 	edge_up(&edge, more);
 	empty = load_empty();
-	frame_build(&rtp, &(struct shape){.sport = 30000, .dport = 40000}, payload, sizeof(payload));
-	tax = steady(edge.inside, &rtp);
-	invite = capture(&invite_size);
-	response = match(&response_size);
+	load_bench();
+	non_sip = tax();
+	calls(&capture, &match, &invite_bytes, &response_bytes);
 	printf("{\"non_sip_tax_ns\": %.1f, \"invite_capture_ns\": %.1f, \"response_match_ns\": %.1f, \"invite_bytes\": %u, \"response_bytes\": %u}\n",
-	       tax, invite, response, invite_size, response_size);
+	       non_sip, capture, match, invite_bytes, response_bytes);
+	bench_bpf__destroy(bench);
 	edge_down(&edge);
 	return 0;
 }

@@ -71,7 +71,7 @@ def load(softswitch, count, per_second):
 def reinject():
     """Datagrams a second of siprtxd when FRAMES transactions are due at once: it was stopped while they fell due."""
     interval = FRAMES / LOAD_RATE + 4
-    with Edge(f"[profile burst]\nresend_interval = {interval}\nfinal_wait = 5\n[gateway g]\naddress = 10.77.2.2\nprofile = burst\n") as edge:
+    with Edge(f"[profile burst]\nresend_interval = {interval}\nfinal_wait = 5\n[gateway g]\naddress = 10.77.2.2\nprofile = burst\n", max_transactions=65536) as edge:
         sink, softswitch = Sink(edge), edge.softswitch()
         load(softswitch, FRAMES, LOAD_RATE)
         last = time.monotonic()
@@ -96,7 +96,7 @@ def cpu_seconds(process):
 
 def silent_calls(seconds=20, per_second=1000):
     """1,000 silent calls a second on fast-failover: lateness at the sink, CPU time a retransmission, idle time taken off."""
-    with Edge("[gateway g]\naddress = 10.77.2.2\nprofile = fast-failover\n") as edge:
+    with Edge("[gateway g]\naddress = 10.77.2.2\nprofile = fast-failover\n", max_transactions=65536) as edge:
         sink = Sink(edge)
         time.sleep(1)
         before, start = cpu_seconds(edge.process), time.monotonic()

@@ -33,8 +33,13 @@ def expect(condition, message):
         raise Failed(message)
 
 
+def short(value, most=300):
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
 def expect_equal(got, wanted, what):
-    expect(got == wanted, f"{what}: {got!r}, wanted {wanted!r}")
+    expect(got == wanted, f"{what}: {short(got)}, wanted {short(wanted)}")
 
 
 def show(offsets):

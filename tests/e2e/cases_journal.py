@@ -94,7 +94,7 @@ def streams_tell_it_as_it_happens():
 @case(seconds=10)
 def interface_goes_away():
     """An outside interface down, then deleted, while calls are pending: siprtxd lives and says so; the other one is served."""
-    with Edge(SHORT, start=False, outside="out0 out1") as edge:
+    with Edge(SHORT, start=False, outside="out0,out1") as edge:
         run("ip", "link", "add", "out1", "netns", edge.edge_ns, "type", "veth", "peer", "name", "g1", "netns", edge.gw_ns)
         edge.run(edge.gw_ns, "ethtool", "-K", "g1", "gro", "on")
         for namespace, interface, address in ((edge.edge_ns, "out1", "10.77.3.1/24"), (edge.gw_ns, "g1", "10.77.3.2/24")):

@@ -22,7 +22,7 @@ def expect_free(edge, before):
 @case(seconds=35, alone=True)
 def ten_thousand_calls():
     """10,000 calls at 1,000 a second to a silent gateway on the 15.5 s list: 70,000 datagrams, 7 a call, 10,000 records, all slots free."""
-    with Edge("[gateway silent]\naddress = 10.77.2.2\nprofile = fast-failover\n") as edge:
+    with Edge("[gateway silent]\naddress = 10.77.2.2\nprofile = fast-failover\n", max_transactions=65536) as edge:
         free = edge.stats()["slots_free"]
         sink = Sink(edge)
         sipp = edge.run(edge.sw_ns, "sipp", "-sf", f"{SIPP}/silent.xml", "-i", "10.77.1.2", "-p", "5060", "-m", str(CALLS), "-r", str(RATE), "-nr",

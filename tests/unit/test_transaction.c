@@ -23,10 +23,10 @@ static struct world {
 	__u64 stats[MAX_STATS], lateness[LATENESS_BUCKETS];
 	struct transactions *t;
 	uint64_t now;
-	int send_error;		/* what the wire answers */
-	unsigned in_flight;	/* descriptors not given back */
+	int send_error;	    /* what the wire answers */
+	unsigned in_flight; /* descriptors not given back */
 	bool hold_descriptors;
-	uint64_t sent_ms[64];	/* since START */
+	uint64_t sent_ms[64]; /* since START */
 	unsigned n_sent;
 	enum siprtx_end record[SLOTS * 4];
 	unsigned n_records, n_ended, n_responses, n_copies;
@@ -182,10 +182,10 @@ static void expect_sent(unsigned n, const uint64_t *ms)
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(w.sent_ms[i], ms[i]);
 }
-#define EXPECT_SENT(...)                                                            \
-	do {                                                                        \
-		const uint64_t due_ms[] = {__VA_ARGS__};                              \
-		expect_sent(sizeof(due_ms) / sizeof(*due_ms), due_ms);                    \
+#define EXPECT_SENT(...)                                                                                               \
+	do {                                                                                                           \
+		const uint64_t due_ms[] = {__VA_ARGS__};                                                               \
+		expect_sent(sizeof(due_ms) / sizeof(*due_ms), due_ms);                                                 \
 	} while (0)
 
 static void expect_all_free(void)
@@ -236,7 +236,8 @@ static void every_profile(void **state)
 		assert_int_equal(w.n_records, n);
 		run_until((begun - START) / MS + window);
 		assert_int_equal(w.n_records, n + 1);
-		assert_int_equal(w.n_sent - before, p == 6 ? 4 : schedule_count(&w.in_force.profiles[p * PROFILE_FIELDS]));
+		assert_int_equal(w.n_sent - before,
+				 p == 6 ? 4 : schedule_count(&w.in_force.profiles[p * PROFILE_FIELDS]));
 		w.n_sent = 0;
 	}
 	expect_all_free();
@@ -263,7 +264,8 @@ static void response_stops(void **state)
 			else if (kind < 4)
 				move(slot, ST_COMPLETED, STAGE_NOTHING, 200);
 			else
-				w.slots[slot].word = word_moved(w.slots[slot].word, ST_TERMINATED, 0, 0) | END_CANCELLED << 12;
+				w.slots[slot].word =
+					word_moved(w.slots[slot].word, ST_TERMINATED, 0, 0) | END_CANCELLED << 12;
 			if (told)
 				note(NOTE_MOVED, slot, kind < 2 ? 180 : kind < 4 ? 200 : 0);
 			run_until(at[i] + 40000);
@@ -666,7 +668,8 @@ static void note_left_behind_by_a_crash(void **state)
 
 static void lateness_lands_in_its_bucket(void **state)
 {
-	static const uint32_t us[] = {0, 1, 16, 17, 20, 21, 24, 32, 33, 40, 41, 63, 64, 65, 1000, 1001, 65536, 4000000000u};
+	static const uint32_t us[] = {0,  1,  16, 17, 20, 21,	24,   32,    33,
+				      40, 41, 63, 64, 65, 1000, 1001, 65536, 4000000000u};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(us) / sizeof(*us); i++) {

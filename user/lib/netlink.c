@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES 32768	 /* what the kernel fills one answer of a dump up to */
+#define BUFFER_BYTES 32768     /* what the kernel fills one answer of a dump up to */
 #define QUEUE_BYTES  (4 << 20) /* room for a storm of changes while the reader is busy sending */
 
 #define NUD_USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
@@ -29,7 +29,8 @@ static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h
 
 	if (info->ifi_family != AF_UNSPEC)
 		return; /* a bridge telling of its port */
-	mnl_attr_for_each(attr, nlh, sizeof(*info)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*info))
+	{
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
 			strncpy(l.name, mnl_attr_get_str(attr), sizeof(l.name) - 1);
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == sizeof(l.mac))
@@ -45,7 +46,8 @@ static void on_neighbour(const struct nlmsghdr *nlh, const struct netlink_handle
 	const struct nlattr *attr;
 	bool addr = false, mac = false;
 
-	mnl_attr_for_each(attr, nlh, sizeof(*nd)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*nd))
+	{
 		const void *data = mnl_attr_get_payload(attr);
 		unsigned type = mnl_attr_get_type(attr), length = mnl_attr_get_payload_len(attr);
 

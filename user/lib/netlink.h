@@ -28,7 +28,8 @@ struct netlink_handlers {
 	void *ctx;
 };
 
-/* A non-blocking socket of this network namespace that hears of every change. The fd, close()d by the caller; or -errno. */
+/* A non-blocking socket of this network namespace that hears of every change. The fd, close()d by the caller; or
+ * -errno. */
 int netlink_listen(void);
 /*
  * Hands on what has come in. 0 when nothing is left; -ENOBUFS: the kernel had to drop some, dump again; -errno.

@@ -82,6 +82,17 @@ double rate_per_s(uint64_t before, uint64_t after, uint64_t period_ns)
 	return after > before && period_ns ? (after - before) * 1e9 / period_ns : 0;
 }
 
+uint64_t lateness_max_us(const __u64 *buckets, uint64_t seen_us)
+{
+	unsigned top = LATENESS_BUCKETS - 1;
+
+	while (top && !buckets[top])
+		top--;
+	if (top ? seen_us > lateness_bound_us(top - 1) : seen_us || !buckets[0])
+		return seen_us;
+	return lateness_bound_us(top);
+}
+
 bool lateness_quantile(const __u64 *buckets, double q, uint64_t max_us, uint64_t *us)
 {
 	uint64_t copy[LATENESS_BUCKETS], total = 0, sum = 0, rank;

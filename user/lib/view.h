@@ -25,8 +25,13 @@ struct text text_field(unsigned field, uint32_t value);	 /* a profile's field: s
 double rate_per_s(uint64_t before, uint64_t after, uint64_t period_ns);
 
 /*
+ * The largest lateness in us of all that is in the buckets. seen_us, the largest since the controller began, is
+ * exact; where it began after the largest was counted, the bound of that one's bucket.
+ */
+uint64_t lateness_max_us(const __u64 *buckets, uint64_t seen_us);
+/*
  * The lateness in us that a share `q` (0..1) of all retransmissions stayed within: the bound of its bucket, but
- * never over max_us, the largest seen. False: none was sent yet.
+ * never over max_us, the largest. False: none was sent yet.
  */
 bool lateness_quantile(const __u64 *buckets, double q, uint64_t max_us, uint64_t *us);
 

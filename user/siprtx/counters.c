@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* siprtx show counters: counters.def and stats.def with their values. */
-#include <errno.h>
 #include <string.h>
 
 #include "status.h"

@@ -55,7 +55,7 @@ static void read_rates(const struct cli *cli, struct status *s)
 
 static void read_lateness(const struct pins *pins, struct status *s)
 {
-	s->late_max_us = s->sample.stats[STAT_late_us_max];
+	s->late_max_us = lateness_max_us(pins->lateness, s->sample.stats[STAT_late_us_max]);
 	s->late = lateness_quantile(pins->lateness, 0.50, s->late_max_us, &s->late_p50_us) &&
 		  lateness_quantile(pins->lateness, 0.99, s->late_max_us, &s->late_p99_us);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* siprtx show transactions: the slots in use, read while XDP and the controller change them. */
-#include <errno.h>
 #include <string.h>
 
 #include "cli.h"

@@ -18,6 +18,11 @@ static const struct tunable tunable[TUN_COUNT] = {
 #undef TUNABLE
 };
 
+static bool is_switch(const struct tunable *t)
+{
+	return t->max == 1;
+}
+
 static json_t *tunable_json(const struct tunable *t, uint32_t value, uint32_t in_force)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "value", (json_int_t)value, "in_force",
@@ -87,6 +92,7 @@ int cmd_set(struct cli *cli, char **args)
 		return cli_print_json(cli, json_pack("{s:i, s:s, s:I, s:I, s:s}", "schema_version", CLI_SCHEMA_VERSION,
 						     "key", tunable[key].name, "former", (json_int_t)former, "value",
 						     (json_int_t)value, "bpftool", line));
-	printf("%s: %u -> %u %s\n%s\n", tunable[key].name, former, value, tunable[key].unit, line);
+	printf("%s: %u -> %u%s%s\n%s\n", tunable[key].name, former, value, is_switch(&tunable[key]) ? "" : " ",
+	       is_switch(&tunable[key]) ? "" : tunable[key].unit, line);
 	return CLI_OK;
 }

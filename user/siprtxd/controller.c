@@ -152,7 +152,8 @@ static void on_netlink(struct controller *c)
 	if (err == -ENOBUFS)
 		err = netlink_dump(&handlers);
 	if (err)
-		log_warning("netlink does not answer: %s. Changes of links and neighbours may be missed; start siprtxd again if it lasts.",
+		log_warning("netlink does not answer: %s. Changes of links and neighbours may be missed; start siprtxd "
+			    "again if it lasts.",
 			    strerror(-err));
 }
 
@@ -217,7 +218,8 @@ static void do_chores(struct controller *c, uint64_t now)
 		c->links_changed = false;
 		err = egress_refresh(c->pins.fd[PIN_egress], c->pins.meta);
 		if (err)
-			log_warning("the map egress cannot be renewed: %s. VLAN devices made since are not captured for; start siprtxd again.",
+			log_warning("the map egress cannot be renewed: %s. VLAN devices made since are not captured "
+				    "for; start siprtxd again.",
 				    strerror(-err));
 	}
 	remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
@@ -240,7 +242,8 @@ static void say_ready(struct controller *c)
 			      itf->side == SIDE_INSIDE ? "inside" : "outside", itf->name,
 			      itf->attach == ATTACH_GENERIC ? "generic" : "native");
 		if (itf->attach == ATTACH_GENERIC)
-			log_warning("%s has no native XDP: generic mode works, but slower. A driver with XDP support mends it.",
+			log_warning("%s has no native XDP: generic mode works, but slower. A driver with XDP support "
+				    "mends it.",
 				    itf->name);
 	}
 	for (unsigned i = 0; i < MAX_PROFILES; i++)
@@ -355,12 +358,14 @@ static int say_locked(const struct config *config, int err)
 			  config->pin_path);
 		pins_close(&p);
 	} else {
-		log_error("another siprtxd is about to serve %s. End it first, or name another pin_path.", config->pin_path);
+		log_error("another siprtxd is about to serve %s. End it first, or name another pin_path.",
+			  config->pin_path);
 	}
 	return err;
 }
 
-/* The lock before the load, where there is something to lock: a second controller must not touch the first one's maps. */
+/* The lock before the load, where there is something to lock: a second controller must not touch the first one's maps.
+ */
 static int load_and_lock(struct controller *c)
 {
 	char why[1024] = "";
@@ -499,7 +504,8 @@ static void stop(struct controller *c)
 	if (m && m->pid == (__u32)getpid()) {
 		memset(m->heartbeat, 0, sizeof(m->heartbeat));
 		pending = c->pins.stats[STAT_pending] + c->pins.stats[STAT_proceeding];
-		log_info("siprtxd: ended: %llu transactions pending, left in the pinned maps; a siprtxd started soon takes them up",
+		log_info("siprtxd: ended: %llu transactions pending, left in the pinned maps; a siprtxd started soon "
+			 "takes them up",
 			 (unsigned long long)pending);
 		m->pid = 0;
 	}
@@ -531,7 +537,8 @@ static void be_prompt(void)
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
-		log_debug("no real-time priority: %s. Copies may be later under load; CAP_SYS_NICE mends it.", strerror(errno));
+		log_debug("no real-time priority: %s. Copies may be later under load; CAP_SYS_NICE mends it.",
+			  strerror(errno));
 }
 
 int controller_run(const struct config *config)

@@ -97,7 +97,8 @@ struct gateway *gateways_find(struct gateways *g, const uint8_t addr[16], uint16
 	if (new)
 		return new;
 	if (!g->others.changed)
-		log_warning("more than %u gateways were called: the map gateways counts none beyond them. Unload and load siprtx to begin anew.",
+		log_warning("more than %u gateways were called: the map gateways counts none beyond them. Unload and "
+			    "load siprtx to begin anew.",
 			    g->n);
 	g->others.changed = true;
 	return &g->others;

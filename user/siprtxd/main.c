@@ -39,13 +39,15 @@ struct arguments {
 
 static void print_help(void)
 {
-	printf("siprtxd - retransmits unanswered INVITEs from the NIC path\n\nUsage: siprtxd [-c FILE] [-o SECTION.KEY=VALUE ...]\n\n");
+	printf("siprtxd - retransmits unanswered INVITEs from the NIC path\n\nUsage: siprtxd [-c FILE] [-o "
+	       "SECTION.KEY=VALUE ...]\n\n");
 	for (unsigned i = 0; i < OPTIONS; i++) {
 		char text[64], letter[8] = "    ";
 
 		if (option[i].id < OPTION_CHECK)
 			snprintf(letter, sizeof(letter), "-%c, ", option[i].id);
-		snprintf(text, sizeof(text), "%s--%s %s", letter, option[i].name, option[i].value ? option[i].value : "");
+		snprintf(text, sizeof(text), "%s--%s %s", letter, option[i].name,
+			 option[i].value ? option[i].value : "");
 		printf("  %-32s %s\n", text, option[i].help);
 	}
 }
@@ -58,7 +60,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 	int id;
 
 	for (unsigned i = 0; i < OPTIONS; i++) {
-		longs[i] = (struct option){option[i].name, option[i].value ? required_argument : no_argument, NULL, option[i].id};
+		longs[i] = (struct option){option[i].name, option[i].value ? required_argument : no_argument, NULL,
+					   option[i].id};
 		if (option[i].id >= OPTION_CHECK)
 			continue;
 		*at++ = option[i].id;
@@ -91,7 +94,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 	}
 	if (optind == argc)
 		return -1;
-	fprintf(stderr, "siprtxd: %s is one argument too many; a file is named with -c FILE, see siprtxd --help\n", argv[optind]);
+	fprintf(stderr, "siprtxd: %s is one argument too many; a file is named with -c FILE, see siprtxd --help\n",
+		argv[optind]);
 	return USAGE_ERROR;
 }
 

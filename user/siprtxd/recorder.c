@@ -16,10 +16,10 @@
 #include "journal.h"
 #include "log.h"
 
-#define GROUP_MAX     512  /* records one write and one fdatasync take */
-#define GROUP_GAP_MS  20   /* rest after a group, so that the next one is worth its fdatasync (50 ms at most) */
-#define RETRY_MS      1000 /* after the journal refused */
-#define LINES_A_SECOND 20  /* of the log; what is over is summed up */
+#define GROUP_MAX      512  /* records one write and one fdatasync take */
+#define GROUP_GAP_MS   20   /* rest after a group, so that the next one is worth its fdatasync (50 ms at most) */
+#define RETRY_MS       1000 /* after the journal refused */
+#define LINES_A_SECOND 20   /* of the log; what is over is summed up */
 
 struct recorder {
 	const struct pins *pins;
@@ -68,7 +68,8 @@ void recorder_add(struct recorder *r, const struct siprtx_record *record)
 		evict_oldest(r);
 	}
 	__atomic_store_n(&m->next_seq, record->seq + 1, __ATOMIC_RELEASE);
-	while (record->seq - r->oldest >= MAX_RECORDS && r->oldest <= __atomic_load_n(&m->journaled_seq, __ATOMIC_ACQUIRE))
+	while (record->seq - r->oldest >= MAX_RECORDS &&
+	       r->oldest <= __atomic_load_n(&m->journaled_seq, __ATOMIC_ACQUIRE))
 		evict_oldest(r);
 	wake(r);
 }
@@ -81,7 +82,8 @@ static void log_call(struct recorder *r, const struct siprtx_record *record)
 
 	if (second != r->log_second) {
 		if (r->unlogged)
-			log_info("%llu more calls ended without a final response; the journal names them", (unsigned long long)r->unlogged);
+			log_info("%llu more calls ended without a final response; the journal names them",
+				 (unsigned long long)r->unlogged);
 		r->log_second = second;
 		r->logged = r->unlogged = 0;
 	}
@@ -97,7 +99,8 @@ static void log_call(struct recorder *r, const struct siprtx_record *record)
 		 record->duration_ms / 1000.0);
 }
 
-/* The records after the last one written, lost ones stepped over. Returns how many; *last is the last number looked at. */
+/* The records after the last one written, lost ones stepped over. Returns how many; *last is the last number looked at.
+ */
 static unsigned collect(struct recorder *r, uint64_t *last)
 {
 	uint64_t next = __atomic_load_n(&r->pins->meta->next_seq, __ATOMIC_ACQUIRE);
@@ -144,7 +147,8 @@ static void report(struct recorder *r, int err)
 	if (m->journal_errno == (__u32)-err)
 		return;
 	if (err)
-		log_error("the journal %s cannot be written: %s. Records wait in the map exhausted; make room or mend it, it is tried again every second.",
+		log_error("the journal %s cannot be written: %s. Records wait in the map exhausted; make room or mend "
+			  "it, it is tried again every second.",
 			  r->journal.path, strerror(-err));
 	else
 		log_info("the journal %s is written again", r->journal.path);
@@ -181,7 +185,8 @@ static void reopen(struct recorder *r)
 	int err = journal_reopen(&r->journal);
 
 	if (err)
-		log_error("the journal %s cannot be opened anew: %s. The former file stays in use; mend it and send SIGHUP again.",
+		log_error("the journal %s cannot be opened anew: %s. The former file stays in use; mend it and send "
+			  "SIGHUP again.",
 			  r->journal.path, strerror(-err));
 	else
 		log_info("the journal %s was opened anew", r->journal.path);
@@ -271,7 +276,8 @@ int recorder_start(struct recorder **out, const struct pins *pins, const char *j
 	r->group = calloc(GROUP_MAX, sizeof(*r->group));
 	err = r->wake < 0 ? -errno : r->group ? journal_open(&r->journal, journal_path) : -ENOMEM;
 	if (err) {
-		log_error("the journal %s cannot be opened: %s. Name a file in a folder that is there and writable (journal = ...).",
+		log_error("the journal %s cannot be opened: %s. Name a file in a folder that is there and writable "
+			  "(journal = ...).",
 			  journal_path, err == -EBADMSG ? "it is not one of siprtx's" : strerror(-err));
 		release(r);
 		return err;

@@ -2,6 +2,7 @@
 #include "sender.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -82,11 +83,15 @@ static void port_changed(struct sender *s, unsigned n, const struct netlink_link
 {
 	struct port *p = &s->port[n];
 
-	if (p->up && !l->up)
-		log_warning("%s %s: its calls are not retransmitted until it is back", l->name, l->gone ? "is gone" : "is down");
+	if (!l->up && (p->up || !p->ifindex))
+		log_warning("%s %s: its calls are not retransmitted until it is back", l->name,
+			    l->gone ? "is gone" : "is down");
 	if (!l->up || l->ifindex != p->ifindex)
 		close_port(s, n);
 	if (!p->up && l->up) {
+		if (p->was_up)
+			log_info("%s is back", l->name);
+		p->was_up = true;
 		p->retry_ns = p->patience_ns = 0;
 		p->complained = false;
 	}
@@ -131,10 +136,12 @@ static void complain(struct sender *s, struct port *p, int err)
 		return;
 	p->complained = true;
 	if (err == -ENOBUFS)
-		log_error("the slots cannot be registered for sending on %s: RLIMIT_MEMLOCK is too small. Raise it to %u MiB (LimitMEMLOCK=), or lower max_transactions.",
+		log_error("the slots cannot be registered for sending on %s: RLIMIT_MEMLOCK is too small. Raise it to "
+			  "%u MiB (LimitMEMLOCK=), or lower max_transactions.",
 			  p->name, mib);
 	else if (err == -EBUSY)
-		log_error("queue 0 of %s is bound by another AF_XDP socket. End the program that holds it; it is tried again every second.",
+		log_error("queue 0 of %s is bound by another AF_XDP socket. End the program that holds it; it is tried "
+			  "again every second.",
 			  p->name);
 	else if (err == -EPERM || err == -EACCES)
 		log_error("no AF_XDP socket on %s: %s. Run as root or with CAP_NET_RAW.", p->name, strerror(-err));
@@ -181,11 +188,15 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
 	const uint8_t *dst, *src;
+	uint32_t link = frame->egress;
 
 	if (s->mac_epoch[slot] == s->neighbours.epoch && !(frame->wire & WIRE_NO_MAC))
 		return true;
-	dst = neighbours_mac(&s->neighbours, frame->egress, frame->nexthop);
-	src = neighbours_link_mac(&s->neighbours, frame->egress);
+	/* without a tag it is the outside interface itself, which may have been made anew since */
+	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
+		link = s->port[frame->outside % MAX_OUTSIDE].ifindex;
+	dst = neighbours_mac(&s->neighbours, link, frame->nexthop);
+	src = neighbours_link_mac(&s->neighbours, link);
 	if (dst && src) {
 		frame_set_macs(frame, dst, src);
 		s->mac_epoch[slot] = s->neighbours.epoch;
@@ -195,7 +206,7 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 		return true;
 	if (now_ns - s->resolve_ns >= RESOLVE_NS) {
 		s->resolve_ns = now_ns;
-		netlink_resolve(s->netlink, frame->egress, frame->nexthop);
+		netlink_resolve(s->netlink, link, frame->nexthop);
 	}
 	return false;
 }

@@ -13,7 +13,7 @@
 struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
 	char name[IFNAMSIZ];
 	uint32_t ifindex; /* 0: there is none of that name */
-	bool up;
+	bool up, was_up;
 	bool behind; /* the kernel did not take all that was due */
 	bool complained;
 	struct xsk *xsk;      /* NULL: not bound */
@@ -27,16 +27,17 @@ struct sender {
 	struct port port[MAX_OUTSIDE];
 	unsigned n_ports;
 	struct neighbours neighbours;
-	uint8_t *in_flight;   /* by slot: descriptors with the kernel */
-	uint32_t *mac_epoch;  /* by slot: of the neighbours when its MAC was last looked up */
-	uint64_t resolve_ns;  /* when the kernel was last asked for a MAC */
-	uint16_t id;	      /* IPv4 identification */
+	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
+	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
+	uint64_t resolve_ns; /* when the kernel was last asked for a MAC */
+	uint16_t id;	     /* IPv4 identification */
 	/* the kernel is done with a frame of this slot */
 	void (*done)(void *ctx, uint32_t slot);
 	void *ctx;
 };
 
-/* Names the outside interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case. */
+/* Names the outside interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case.
+ */
 int sender_open(struct sender *s, const struct pins *pins, int netlink);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
@@ -51,7 +52,10 @@ void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n)
 int sender_bind(struct sender *s, uint64_t now_ns);
 /* transaction_ops.send and .in_flight */
 int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns);
-static inline bool sender_in_flight(const struct sender *s, uint32_t slot) { return s->in_flight[slot]; }
+static inline bool sender_in_flight(const struct sender *s, uint32_t slot)
+{
+	return s->in_flight[slot];
+}
 /* Wakes the kernel up for what was sent, takes back what it is done with. */
 void sender_flush(struct sender *s);
 /* May this interface's heartbeat go on? */

@@ -20,7 +20,8 @@ struct xsk; /* opaque */
  * queue is still bound, try again; -ENOBUFS: over RLIMIT_MEMLOCK; -errno.
  */
 int xsk_open(struct xsk **out, const char *ifname, struct siprtx_slot *slots, size_t bytes);
-/* Descriptors still with the kernel never come back by xsk_reap() then: they were sent, or never will be. NULL is fine. */
+/* Descriptors still with the kernel never come back by xsk_reap() then: they were sent, or never will be. NULL is fine.
+ */
 void xsk_close(struct xsk *x);
 
 /* One frame of a slot into the ring; it may be sent at once with those before it. 0, or -EAGAIN: no room now. */
