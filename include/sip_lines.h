@@ -28,7 +28,7 @@ static inline __u64 sip_line_feeds(const struct siprtx_slot *buf, __u64 pos)
 		__u64 w = block[i] ^ '\n' * SIP_ONES;
 
 		/* the high bit of each byte that is 0 now, and of no other; then the eight of them side by side */
-		w = ~((w & low7) + low7 | w | low7);
+		w = ~(((w & low7) + low7) | w | low7);
 		bits |= w * (0x0002040810204081ull) >> 56 << 8 * i;
 	}
 	return bits;

@@ -157,7 +157,7 @@ SIP_FN int sip_lws_slow(const struct siprtx_slot *buf, __u32 pos)
 /* First byte from `pos` on that is no white space, SWS of 25.1: a line end there is the value's (rule 9). */
 static inline __u32 sip_lws(const struct siprtx_slot *buf, __u32 pos)
 {
-	return sip_byte(buf, pos) > ' ' ? pos : sip_lws_slow(buf, pos);
+	return sip_byte(buf, pos) > ' ' ? pos : (__u32)sip_lws_slow(buf, pos);
 }
 
 #define SIP_NO_NUMBER ~0u

@@ -36,7 +36,7 @@ SIP_FN int sip_quoted(const struct siprtx_slot *buf, __u32 pos)
 		if (eol && (!sip_is_wsp(sip_byte(buf, pos + eol)) || sip_byte(buf, pos - 1) == '\\'))
 			return 0;
 		/* one way back only: kernel 6.1 refuses a loop head that is fallen into from below */
-		asm volatile("" : "+r"(pos));
+		SIP_HIDE(pos);
 	}
 	return 0;
 }

@@ -71,7 +71,7 @@ def load(softswitch, count, per_second):
 def reinject():
     """Datagrams a second of siprtxd when FRAMES transactions are due at once: it was stopped while they fell due."""
     interval = FRAMES / LOAD_RATE + 4
-    with Edge(f"[profile burst]\nresend_interval = {interval}\nfinal_wait = 5\n[gateway g]\naddress = 10.77.2.2\nprofile = burst\n", max_transactions=65536) as edge:
+    with Edge(f"[profile burst]\nresend_interval = {interval}\nfinal_wait = 60\n[gateway g]\naddress = 10.77.2.2\nprofile = burst\n", max_transactions=65536) as edge:
         sink, softswitch = Sink(edge), edge.softswitch()
         load(softswitch, FRAMES, LOAD_RATE)
         last = time.monotonic()

@@ -5,13 +5,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,6 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "claim.h"
 #include "egress.h"
 #include "ledger.h"
 #include "load.h"
@@ -179,8 +178,7 @@ static void take_values(struct controller *c)
 	c->pins.stats[STAT_bad_values] += bad;
 	check_values(&c->pins, &problems);
 	for (unsigned i = 0; i < problems.n; i++)
-		log_warning("%s: %s; the value last in force stays. %s", problems.list[i].where, problems.list[i].what,
-			    problems.list[i].remedy);
+		log_warning("%s: %s. %s.", problems.list[i].where, problems.list[i].what, problems.list[i].remedy);
 	problems_free(&problems);
 }
 
@@ -331,66 +329,6 @@ static int loop(struct controller *c)
 	return err;
 }
 
-/* One controller a folder of pins, as long as it lives. -EWOULDBLOCK: another has it. */
-static int lock_pins(struct controller *c)
-{
-	int err;
-
-	c->lock = open(c->config->pin_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->lock < 0)
-		return -errno;
-	if (!flock(c->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	err = -errno;
-	close(c->lock);
-	c->lock = -1;
-	return err;
-}
-
-static int say_locked(const struct config *config, int err)
-{
-	struct pins p;
-
-	if (err != -EWOULDBLOCK) {
-		log_error("cannot lock %s: %s", config->pin_path, strerror(-err));
-	} else if (!pins_open(&p, config->pin_path, false)) {
-		log_error("another siprtxd (pid %u) serves %s. End it first, or name another pin_path.", p.meta->pid,
-			  config->pin_path);
-		pins_close(&p);
-	} else {
-		log_error("another siprtxd is about to serve %s. End it first, or name another pin_path.",
-			  config->pin_path);
-	}
-	return err;
-}
-
-/* The lock before the load, where there is something to lock: a second controller must not touch the first one's maps.
- */
-static int load_and_lock(struct controller *c)
-{
-	char why[1024] = "";
-	int err = lock_pins(c);
-
-	if (err && err != -ENOENT)
-		return say_locked(c->config, err);
-	if (!load_is_done(c->config)) {
-		err = load(c->config, why, sizeof(why));
-		if (err) {
-			log_error("%s", why);
-			return err;
-		}
-	}
-	if (c->lock < 0) {
-		err = lock_pins(c);
-		if (err)
-			return say_locked(c->config, err);
-	}
-	err = pins_open(&c->pins, c->config->pin_path, true);
-	if (err)
-		log_error("cannot open the maps under %s: %s", c->config->pin_path, strerror(-err));
-	return err;
-}
-
 static int add_fd(struct controller *c, int fd)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
@@ -425,7 +363,7 @@ static int open_fds(struct controller *c)
 static int open_all(struct controller *c)
 {
 	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
-	int err = load_and_lock(c);
+	int err = claim_pins(c->config, &c->pins, &c->lock);
 
 	if (err)
 		return err;

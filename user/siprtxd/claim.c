@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "load.h"
+#include "log.h"
+
+static int lock_folder(const char *path, int *lock)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		*lock = fd;
+		return 0;
+	}
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int say_locked(const char *path, int err)
+{
+	struct pins p;
+
+	if (err != -EWOULDBLOCK) {
+		log_error("cannot lock %s: %s. Run as root.", path, strerror(-err));
+	} else if (!pins_open(&p, path, false)) {
+		log_error("another siprtxd (pid %u) serves %s. End it first, or name another pin_path.", p.meta->pid,
+			  path);
+		pins_close(&p);
+	} else {
+		log_error("another siprtxd is about to serve %s. End it first, or name another pin_path.", path);
+	}
+	return err;
+}
+
+static int load_missing(const struct config *config)
+{
+	char why[1024] = "";
+	int err;
+
+	if (load_is_done(config))
+		return 0;
+	err = load(config, why, sizeof(why));
+	if (err)
+		log_error("%s", why);
+	return err;
+}
+
+int claim_pins(const struct config *config, struct pins *pins, int *lock)
+{
+	/* before the load, where there is something to lock: the maps of a running controller are not to be touched */
+	int err = lock_folder(config->pin_path, lock);
+	bool locked = !err;
+
+	if (err && err != -ENOENT)
+		return say_locked(config->pin_path, err);
+	err = load_missing(config);
+	if (err)
+		return err;
+	if (!locked)
+		err = lock_folder(config->pin_path, lock);
+	if (err)
+		return say_locked(config->pin_path, err);
+	err = pins_open(pins, config->pin_path, true);
+	if (err)
+		log_error("cannot open the maps under %s: %s. Run as root.", config->pin_path, strerror(-err));
+	return err;
+}
