@@ -49,22 +49,21 @@ static inline __u64 sip_small(__u64 w)
 	return w | ((from_a ^ after_z) & ~w & SIP_HIGHS) >> 2;
 }
 
-static inline __attribute__((always_inline)) void sip_key_bytes(const struct siprtx_slot *buf, __u32 pos, __u32 len,
-								__u32 max, int small,
-								const struct siprtx_hash_key *hk, __u32 pair,
-								__u64 *sum)
+SIP_INLINE void sip_key_bytes(const struct siprtx_slot *buf, __u32 pos, __u32 len, __u32 max, int small,
+			      const struct siprtx_hash_key *hk, __u32 pair, __u64 *sum)
 {
 	__u32 i;
 
-	for (i = 0; i < max / 8; i++) {
+	for (i = 0; i < max; i += 8) {
 		__u64 w;
 
-		if (8 * i >= len)
+		if (i >= len)
 			break;
-		w = sip_word(buf, pos + 8 * i);
-		if (len - 8 * i < 8)
+		w = sip_word(buf, pos + i);
+		if (len - i < 8)
 			w &= (1ull << 8 * (len & 7)) - 1;
-		sip_key_add(hk, pair + i, small ? sip_small(w) : w, sum);
+		SIP_FORGET(buf, len);
+		sip_key_add(hk, pair + i / 8, small ? sip_small(w) : w, sum);
 	}
 }
 

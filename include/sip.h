@@ -19,46 +19,38 @@
 #include "sip_start.h"
 #include "sip_via.h"
 
-/* CSeq = 1*DIGIT LWS Method. 0 or minus the verdict. */
-SIP_FN int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
+/* CSeq = 1*DIGIT LWS Method. 0 or the verdict. */
+SIP_INLINE int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
 {
-	__u32 digits, token, after;
-	__u64 number;
-	int method;
+	__u32 pos = sip_lws(buf, m->cseq_at), token, method;
 
-	if (!buf || !m)
-		return -SIP_MALFORMED;
-	number = sip_number(buf, sip_lws(buf, m->cseq_at));
-	if ((__u32)number == SIP_NO_NUMBER)
-		return -SIP_MALFORMED;
-	m->cseq = number;
-	digits = number >> 32;
-	token = sip_lws(buf, digits);
-	after = sip_token(buf, token, ',');
-	if (token == digits || after == token || !sip_eol(buf, sip_lws(buf, after)))
-		return -SIP_MALFORMED;
-	method = sip_method(buf, token, after - token);
+	m->cseq = sip_number(buf, &pos);
+	token = sip_lws(buf, pos);
+	if (m->cseq == SIP_NO_NUMBER || token == pos)
+		return SIP_MALFORMED;
+	pos = token;
+	method = sip_method(buf, &pos);
+	if (pos == token || !sip_eol(buf, sip_lws(buf, pos)))
+		return SIP_MALFORMED;
 	if (m->code)
 		m->method = method;
-	return m->method == method ? 0 : -SIP_CSEQ_MISMATCH;
+	return m->method == method ? 0 : SIP_CSEQ_MISMATCH;
 }
 
 /*
  * A Content-Length that cannot be read makes the message malformed: nothing is known then about whether a response
- * is whole, and one that is not must stop no timer (18.3, rule 41). 0 or minus the verdict.
+ * is whole, and one that is not must stop no timer (18.3, rule 41). 0 or the verdict.
  */
-static inline int sip_content_length(const struct siprtx_slot *buf, struct sip_msg *m)
+SIP_INLINE int sip_content_length(const struct siprtx_slot *buf, struct sip_msg *m)
 {
-	__u64 number;
+	__u32 pos;
 
 	m->content_length = ~0u;
 	if (!m->content_length_at)
 		return 0;
-	number = sip_number(buf, sip_lws(buf, m->content_length_at));
-	if ((__u32)number == SIP_NO_NUMBER || !sip_eol(buf, sip_lws(buf, number >> 32)))
-		return -SIP_MALFORMED;
-	m->content_length = number;
-	return 0;
+	pos = sip_lws(buf, m->content_length_at);
+	m->content_length = sip_number(buf, &pos);
+	return m->content_length != SIP_NO_NUMBER && sip_eol(buf, sip_lws(buf, pos)) ? 0 : SIP_MALFORMED;
 }
 
 /*
@@ -67,29 +59,26 @@ static inline int sip_content_length(const struct siprtx_slot *buf, struct sip_m
  *
  * Returns enum sip_verdict; *m is written in any case, but whole with SIP_OK only. Of several things wrong the first
  * of these decides: the start line; the header section from top to bottom; headers that are missing; Content-Length;
- * CSeq that cannot be read; the top Via; a branch that is none; the CSeq's method.
+ * the top Via; CSeq.
  */
 SIP_FN int sip_scan(const struct siprtx_slot *buf, __u32 beg, __u32 end, struct sip_msg *m)
 {
-	int pos, err, cseq;
+	__u32 pos = beg;
+	int err;
 
 	if (!buf || !m)
 		return SIP_MALFORMED;
 	__builtin_memset(m, 0, sizeof(*m));
-	pos = sip_start_line(buf, beg, end, m);
-	if (pos < 0)
-		return -pos;
-	err = sip_header_section(buf, pos, end, m);
-	if (err)
-		return -err;
-	err = sip_content_length(buf, m);
-	if (err)
-		return -err;
-	cseq = sip_cseq(buf, m);
-	if (cseq && cseq != -SIP_CSEQ_MISMATCH)
-		return -cseq;
-	err = sip_top_via(buf, m);
-	return err ? -err : -cseq;
+	err = sip_start_line(buf, &pos, end, m);
+	SIP_FORGET(buf, end);
+	SIP_FORGET(buf, pos);
+	if (!err)
+		err = sip_header_section(buf, pos, end, m);
+	if (!err)
+		err = sip_content_length(buf, m);
+	if (!err)
+		err = sip_top_via(buf, m);
+	return err ? err : sip_cseq(buf, m);
 }
 
 #endif

@@ -14,28 +14,33 @@
 #include "sip_read.h"
 
 /* Bit n: byte n of the 64 at `pos` (a multiple of 64) is LF. */
-static inline __u64 sip_line_feeds(const struct siprtx_slot *buf, __u64 pos)
+SIP_INLINE __u64 sip_line_feeds(const struct siprtx_slot *buf, __u64 pos)
 {
-	const __u64 low7 = ~SIP_HIGHS;
+	__u64 low7 = ~SIP_HIGHS, feeds = '\n' * SIP_ONES, gather = 0x0002040810204081ull, others = 0;
 	const sip_u64 *block;
-	__u64 bits = 0;
 	__u32 i;
 
 	pos &= SLOT_SIZE - 64;
 	SIP_HIDE(pos);
 	block = (const sip_u64 *)((const __u8 *)buf + pos);
+	/* constants the compiler knows would be loaded anew each time, and words it may reorder be spilled */
+	SIP_HIDE(low7);
+	SIP_HIDE(feeds);
+	SIP_HIDE(gather);
 	for (i = 0; i < 8; i++) {
-		__u64 w = block[i] ^ '\n' * SIP_ONES;
+		__u64 w = block[7 - i] ^ feeds;
 
-		/* the high bit of each byte that is 0 now, and of no other; then the eight of them side by side */
-		w = ~(((w & low7) + low7) | w | low7);
-		bits |= w * (0x0002040810204081ull) >> 56 << 8 * i;
+		/* the high bit of each byte that is not 0 now; then the eight of them side by side */
+		w |= (w & low7) + low7;
+		w = (w & ~low7) * gather >> 56;
+		SIP_HIDE(w);
+		others = others << 8 | w;
 	}
-	return bits;
+	return ~others;
 }
 
 /* Number of the lowest bit set, by a de Bruijn sequence: BPF has no instruction for it. `bits` is not 0. */
-static inline __u32 sip_lowest(__u64 bits)
+SIP_INLINE __u32 sip_lowest(__u64 bits)
 {
 	static const __u8 number[64] = {
 		0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28, 62, 5,	39, 46, 44, 42,
@@ -52,7 +57,7 @@ static inline __u32 sip_lowest(__u64 bits)
 	(SIP_LETTER('v') | SIP_LETTER('c') | SIP_LETTER('i') | SIP_LETTER('f') | SIP_LETTER('t') | SIP_LETTER('l'))
 
 /* The bytes of `w` before a colon, a control or SP. */
-static inline __u64 sip_name(__u64 w)
+SIP_INLINE __u64 sip_name(__u64 w)
 {
 	return sip_before((sip_equal(w, ':') | sip_below(w, ' ' + 1)) & ~w & SIP_HIGHS);
 }
@@ -73,7 +78,7 @@ SIP_FN int sip_colon_slow(const struct siprtx_slot *buf, __u32 pos)
 }
 
 /* The header that begins at `pos` with the bytes `w`: notes where its value is, if it is one we want. */
-static inline int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, struct sip_msg *m)
+SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, struct sip_msg *m)
 {
 	__u64 name = sip_name(w);
 	__u16 *at;
@@ -115,25 +120,23 @@ static inline int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, 
 	if (sip_byte(buf, pos) == ':')
 		pos++;
 	else if (!(pos = sip_colon_slow(buf, pos)))
-		return -SIP_MALFORMED;
+		return SIP_MALFORMED;
 	if (!*at)
 		*at = pos;
 	else if (at != &m->via)
-		return -SIP_MALFORMED;
+		return SIP_MALFORMED;
 	return 0;
 }
 
 /*
  * Reads the header section. `pos` is in the start line. Sets body, lines and the positions of values; returns 0 when
- * all headers that must be there are, else minus the verdict.
+ * all headers that must be there are, else the verdict.
  */
-SIP_FN int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m)
+SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m)
 {
 	__u64 bits = 0, mask = ~0ull << (pos & 63);
 	__u32 block = (pos & ~63u) - 64, i;
 
-	if (!buf || !m)
-		return -SIP_MALFORMED;
 	for (i = 0; i < SLOT_SIZE / 64 + SIP_MAX_LINES + 2; i++) {
 		__u32 line, eol, c;
 		__u64 w;
@@ -142,7 +145,7 @@ SIP_FN int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 en
 		if (!bits) {
 			block += 64;
 			if (block >= end)
-				return -SIP_MALFORMED;
+				return SIP_MALFORMED;
 			bits = sip_line_feeds(buf, block) & mask;
 			mask = ~0ull;
 			continue;
@@ -150,23 +153,25 @@ SIP_FN int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 en
 		line = block + sip_lowest(bits) + 1;
 		bits &= bits - 1;
 		if (line >= end)
-			return -SIP_MALFORMED;
+			return SIP_MALFORMED;
 		w = sip_word(buf, line);
 		c = w & 0xff;
-		eol = c == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
-		if (eol && line + eol <= end) {
-			m->body = line + eol;
-			return m->via && m->call_id && m->cseq_at && m->from && m->to ? 0 : -SIP_MALFORMED;
+		if (c < ' ') {
+			eol = c == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
+			if (eol && line + eol <= end) {
+				m->body = line + eol;
+				return m->via && m->call_id && m->cseq_at && m->from && m->to ? 0 : SIP_MALFORMED;
+			}
 		}
 		if (++m->lines > SIP_MAX_LINES)
-			return -SIP_TOO_LONG;
+			return SIP_TOO_LONG;
 		if (!(SIP_FIRST_LETTERS & SIP_LETTER(c)))
 			continue;
 		err = sip_header(buf, line, w, m);
 		if (err)
 			return err;
 	}
-	return -SIP_TOO_LONG;
+	return SIP_TOO_LONG;
 }
 
 #endif

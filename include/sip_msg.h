@@ -25,9 +25,9 @@ enum sip_method { /* capitals only (rule 6); order is that of the `methods` tuna
 };
 
 #define SIP_MAX_LINES  64  /* header lines, continuation lines included */
-#define SIP_MAX_PARAMS 32  /* parameters of the top Via */
+#define SIP_MAX_PIECES 16  /* parameters of the top Via; one with white space or quotes inside counts as several */
 #define SIP_MAX_HOST   128 /* bytes of sent-by host */
-#define SIP_MAX_BRANCH 256 /* bytes of branch */
+#define SIP_MAX_BRANCH 256 /* bytes of branch, or of any other parameter */
 
 struct sip_msg {
 	__u16 code;	      /* status code of a response, 0: a request */

@@ -17,10 +17,18 @@
 #ifdef __bpf__
 #define SIP_FN __attribute__((noinline))
 #define SIP_HIDE(x) asm volatile("" : "+r"(x))
+/*
+ * x ^= y twice: the compiler may not see that nothing changed, and the verifier forgets what it knew of x. y is a word
+ * it knows nothing of, and one that takes no waiting for.
+ */
+#define SIP_FORGET(buf, x) asm volatile("%0 ^= %1; %0 ^= %1" : "+w"(x) : "w"(*(const __u32 *)(buf)))
 #else
 #define SIP_FN static inline
 #define SIP_HIDE(x) ((void)(x))
+#define SIP_FORGET(buf, x) ((void)(buf), (void)(x))
 #endif
+
+#define SIP_INLINE static inline __attribute__((always_inline))
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the first byte of a word must be its lowest: only little-endian machines"
@@ -36,7 +44,7 @@
 
 typedef __u64 __attribute__((may_alias)) sip_u64;
 
-static inline __u32 sip_byte(const struct siprtx_slot *buf, __u64 pos)
+SIP_INLINE __u32 sip_byte(const struct siprtx_slot *buf, __u64 pos)
 {
 	pos &= SLOT_SIZE - 1;
 	SIP_HIDE(pos);
@@ -44,21 +52,23 @@ static inline __u32 sip_byte(const struct siprtx_slot *buf, __u64 pos)
 }
 
 /* The aligned word `pos` lies in. */
-static inline __u64 sip_aligned(const struct siprtx_slot *buf, __u64 pos)
+SIP_INLINE __u64 sip_aligned(const struct siprtx_slot *buf, __u64 pos)
 {
 	pos &= SLOT_SIZE - 8;
 	SIP_HIDE(pos);
 	return *(const sip_u64 *)((const __u8 *)buf + pos);
 }
 
-/* The eight bytes from `pos` on. 0 in the last seven bytes of the buffer, where no message may be. */
-static inline __u64 sip_word(const struct siprtx_slot *buf, __u64 pos)
+/* The eight bytes from `pos` on; but for the last seven bytes of the buffer, where no message may be. */
+SIP_INLINE __u64 sip_word(const struct siprtx_slot *buf, __u64 pos)
 {
 	__u64 w;
 
+	/* the mask is there to make another number of it: what the verifier learns of it, it is not to learn of `pos` */
+	pos &= SLOT_SIZE - 1;
 	SIP_HIDE(pos);
 	if (pos > SLOT_SIZE - 8)
-		return 0;
+		pos = SLOT_SIZE - 8;
 #ifdef __bpf__
 	w = *(const __u64 *)((const __u8 *)buf + pos);
 #else
@@ -71,30 +81,32 @@ static inline __u64 sip_word(const struct siprtx_slot *buf, __u64 pos)
  * The high bit of each byte of `w` that is below n, or equal to c: only the lowest bit set can be trusted (a borrow
  * may set others above it), and a byte of 0x80 or more needs `& ~w`. n and c are below 0x80.
  */
-static inline __u64 sip_below(__u64 w, __u64 n) { return w - n * SIP_ONES; }
-static inline __u64 sip_equal(__u64 w, __u64 c) { return (w ^ c * SIP_ONES) - SIP_ONES; }
+SIP_INLINE __u64 sip_below(__u64 w, __u64 n) { return w - n * SIP_ONES; }
+SIP_INLINE __u64 sip_equal(__u64 w, __u64 c) { return (w ^ c * SIP_ONES) - SIP_ONES; }
 
 /* The bytes below the lowest one marked; all of them where none is. */
-static inline __u64 sip_before(__u64 marks) { return ((marks & -marks) >> 7) - 1; }
+SIP_INLINE __u64 sip_before(__u64 marks) { return ((marks & -marks) >> 7) - 1; }
 /* How many bytes sip_before() covers. */
-static inline __u32 sip_count(__u64 before) { return (before & SIP_ONES) * SIP_ONES >> 56; }
+SIP_INLINE __u32 sip_count(__u64 before) { return (before & SIP_ONES) * SIP_ONES >> 56; }
 
-/* First byte from `pos` on that is a control, SP, `more`, or, where `separators`, one of `,` `;` `"`. */
-static inline __attribute__((always_inline)) __u32 sip_find(const struct siprtx_slot *buf, __u32 pos, __u64 more,
-							    int separators)
+/*
+ * First byte from `pos` on that is a control, SP, `more`, or, where `separators`, one of `,` `;` `"`. Looks at `max`
+ * bytes at least, at up to 7 more; the answer is behind them where none of them is such a byte.
+ */
+SIP_INLINE __u32 sip_find(const struct siprtx_slot *buf, __u32 pos, __u32 max, int separators, __u64 more)
 {
 	/* the bytes before `pos` are made to be found by nothing */
 	__u64 skip = (1ull << (pos & 7) * 8) - 1;
 	__u32 i;
 
-	for (i = 0; i < SLOT_SIZE / 8; i++) {
+	pos &= ~7u;
+	for (i = 0; i < max / 8 + 1; i++) {
 		__u64 w = sip_aligned(buf, pos) | skip;
 		__u64 found = sip_below(w, ' ' + 1);
 
 		if (separators)
 			found |= sip_equal(w, ',') | sip_equal(w, ';') | sip_equal(w, '"') | sip_equal(w, more);
 		found &= ~w & SIP_HIGHS;
-		pos &= ~7u;
 		if (found)
 			return pos + sip_count(sip_before(found));
 		pos += 8;
@@ -103,24 +115,8 @@ static inline __attribute__((always_inline)) __u32 sip_find(const struct siprtx_
 	return pos;
 }
 
-/* End of the run of visible and 8-bit bytes at `pos`. */
-SIP_FN int sip_visible(const struct siprtx_slot *buf, __u32 pos)
-{
-	if (!buf)
-		return pos;
-	return sip_find(buf, pos, 0, 0);
-}
-
-/* End of the token at `pos`: a control, SP, `,` `;` `"` or `more` is behind it. */
-SIP_FN int sip_token(const struct siprtx_slot *buf, __u32 pos, __u32 more)
-{
-	if (!buf)
-		return pos;
-	return sip_find(buf, pos, more, 1);
-}
-
 /* `pos` is a line end, CR LF or LF: its length, else 0. */
-static inline __u32 sip_eol(const struct siprtx_slot *buf, __u32 pos)
+SIP_INLINE __u32 sip_eol(const struct siprtx_slot *buf, __u32 pos)
 {
 	__u32 c = sip_byte(buf, pos);
 
@@ -134,9 +130,11 @@ static inline __u32 sip_eol(const struct siprtx_slot *buf, __u32 pos)
  * a run of more than this many is read no further. What stands there then is not what must follow, so the message is
  * malformed.
  */
-#define SIP_MAX_RUN 256
+#define SIP_MAX_RUN 128
 
-static inline int sip_is_wsp(__u32 c) { return c == ' ' || c == '\t'; }
+#define SIP_MAX_DIGITS 16
+
+SIP_INLINE int sip_is_wsp(__u32 c) { return c == ' ' || c == '\t'; }
 
 SIP_FN int sip_lws_slow(const struct siprtx_slot *buf, __u32 pos)
 {
@@ -155,34 +153,39 @@ SIP_FN int sip_lws_slow(const struct siprtx_slot *buf, __u32 pos)
 }
 
 /* First byte from `pos` on that is no white space, SWS of 25.1: a line end there is the value's (rule 9). */
-static inline __u32 sip_lws(const struct siprtx_slot *buf, __u32 pos)
+SIP_INLINE __u32 sip_lws(const struct siprtx_slot *buf, __u32 pos)
 {
-	return sip_byte(buf, pos) > ' ' ? pos : (__u32)sip_lws_slow(buf, pos);
+	__u64 w = sip_word(buf, pos);
+
+	SIP_FORGET(buf, pos);
+	if ((w & 0xff) > ' ')
+		return pos;
+	if ((w & 0xff) == ' ' && (w >> 8 & 0xff) > ' ')
+		return pos + 1;
+	if ((w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) && !sip_is_wsp(w >> 16 & 0xff))
+		return pos;
+	return sip_lws_slow(buf, pos);
 }
 
 #define SIP_NO_NUMBER ~0u
 
-/* The digits at `pos`: position behind them << 32 | value, SIP_NO_NUMBER for none or 2^31 and above (rule 10). */
-SIP_FN __u64 sip_number(const struct siprtx_slot *buf, __u32 pos)
+/* The digits at `pos`, which is moved behind them. SIP_NO_NUMBER: none, or 2^31 and above (rule 10). */
+SIP_INLINE __u32 sip_number(const struct siprtx_slot *buf, __u32 *pos)
 {
-	__u64 value = SIP_NO_NUMBER;
+	__u64 value = 0;
 	__u32 i;
 
-	if (!buf)
-		return SIP_NO_NUMBER;
-	for (i = 0; i < SIP_MAX_RUN; i++) {
-		__u32 digit = sip_byte(buf, pos) - '0';
+	for (i = 0; i < SIP_MAX_DIGITS; i++) {
+		__u32 digit = sip_byte(buf, *pos) - '0';
 
 		if (digit > 9)
 			break;
-		if (!i)
-			value = 0;
 		value = value * 10 + digit;
 		if (value >> 31)
 			return SIP_NO_NUMBER;
-		pos++;
+		++*pos;
 	}
-	return (__u64)pos << 32 | value;
+	return i ? value : SIP_NO_NUMBER;
 }
 
 #endif

@@ -7,7 +7,8 @@
  *   sent-by       = host [ COLON port ]
  *   via-params    = token [ EQUAL ( token / host / quoted-string ) ]
  *
- * Looser than the grammar in what a token or host may consist of: every visible or 8-bit byte but the separators.
+ * Looser than the grammar in what a token or host may consist of, every visible or 8-bit byte but the separators, and
+ * in how other parameters than the branch are made of them.
  */
 #ifndef SIPRTX_SIP_VIA_H
 #define SIPRTX_SIP_VIA_H
@@ -15,7 +16,7 @@
 #include "sip_msg.h"
 #include "sip_read.h"
 
-/* The quoted string that begins at `pos`: the position behind it, 0 where it is not closed. */
+/* The quoted string that begins at `pos`: the position behind it, 0 where it is not closed before the value ends. */
 SIP_FN int sip_quoted(const struct siprtx_slot *buf, __u32 pos)
 {
 	__u32 i;
@@ -23,33 +24,27 @@ SIP_FN int sip_quoted(const struct siprtx_slot *buf, __u32 pos)
 	if (!buf)
 		return 0;
 	for (i = 0; i < SIP_MAX_RUN; i++) {
-		__u32 c, eol;
+		__u32 c = sip_byte(buf, pos + 1);
 
-		pos++;
-		c = sip_byte(buf, pos);
 		if (c == '"')
-			return pos + 1;
-		if (c == '\\')
-			c = sip_byte(buf, ++pos);
-		/* a line end is part of it only where it is folded, and never after a backslash */
-		eol = sip_eol(buf, pos);
-		if (eol && (!sip_is_wsp(sip_byte(buf, pos + eol)) || sip_byte(buf, pos - 1) == '\\'))
+			return pos + 2;
+		pos += c == '\\' ? 2 : 1;
+		/* a line end is part of it only where it is folded, and never behind a backslash */
+		if (sip_byte(buf, pos) == '\n' && (c != '\n' || !sip_is_wsp(sip_byte(buf, pos + 1))))
 			return 0;
-		/* one way back only: kernel 6.1 refuses a loop head that is fallen into from below */
-		SIP_HIDE(pos);
 	}
 	return 0;
 }
 
 /* SLASH: the position behind it, 0 where there is none. */
-static inline __u32 sip_slash(const struct siprtx_slot *buf, __u32 pos)
+SIP_INLINE __u32 sip_slash(const struct siprtx_slot *buf, __u32 pos)
 {
 	pos = sip_lws(buf, pos);
 	return sip_byte(buf, pos) == '/' ? sip_lws(buf, pos + 1) : 0;
 }
 
 /* "SIP/2.0/UDP " from `pos` on, with white space where it may be: where sent-by begins, 0 where it is not that. */
-static inline __u32 sip_sent_protocol(const struct siprtx_slot *buf, __u32 pos)
+SIP_INLINE __u32 sip_sent_protocol(const struct siprtx_slot *buf, __u32 pos)
 {
 	__u32 after;
 	__u64 w;
@@ -75,106 +70,109 @@ static inline __u32 sip_sent_protocol(const struct siprtx_slot *buf, __u32 pos)
 	return after == pos ? 0 : after;
 }
 
-/* host [ COLON port ] at `pos`: the position behind it, or minus the verdict. */
-static inline int sip_sent_by(const struct siprtx_slot *buf, __u32 pos, struct sip_msg *m)
+/* What ends sent-by and a parameter is at `pos`: another parameter, another Via, or the end of the value. */
+SIP_INLINE int sip_via_stop(const struct siprtx_slot *buf, __u32 pos)
 {
-	__u32 host = pos, len;
+	__u32 c = sip_byte(buf, pos);
 
-	if (sip_byte(buf, pos) == '[') {
-		pos = sip_token(buf, pos, ']');
-		if (sip_byte(buf, pos) != ']')
-			return -SIP_MALFORMED;
-		pos++;
-	} else {
-		pos = sip_token(buf, pos, ':');
-	}
-	len = pos - host;
+	return c == ';' || c == ',' || sip_eol(buf, pos);
+}
+
+/* host [ COLON port ] at *pos, which is moved behind it and white space. Returns 0 or the verdict. */
+SIP_INLINE int sip_sent_by(const struct siprtx_slot *buf, __u32 *pos, struct sip_msg *m)
+{
+	__u32 host = *pos, bracket = sip_byte(buf, host) == '[';
+	__u32 end = sip_find(buf, host, SIP_MAX_HOST, 1, bracket ? ']' : ':'), len = end + bracket - host, port;
+
 	if (!len)
-		return -SIP_MALFORMED;
+		return SIP_MALFORMED;
 	if (len > SIP_MAX_HOST)
-		return -SIP_TOO_LONG;
+		return SIP_TOO_LONG;
+	if (bracket && sip_byte(buf, end) != ']')
+		return SIP_MALFORMED;
 	m->host = host;
 	m->host_len = len;
 	m->port = 5060;
-	pos = sip_lws(buf, pos);
-	if (sip_byte(buf, pos) == ':') {
-		__u64 number = sip_number(buf, sip_lws(buf, pos + 1));
-
-		if ((__u32)number - 1 > 65534)
-			return -SIP_MALFORMED;
-		m->port = number;
-		pos = sip_lws(buf, number >> 32);
+	*pos = sip_lws(buf, host + len);
+	if (sip_byte(buf, *pos) == ':') {
+		*pos = sip_lws(buf, *pos + 1);
+		port = sip_number(buf, pos);
+		if (port - 1 > 65534)
+			return SIP_MALFORMED;
+		m->port = port;
+		*pos = sip_lws(buf, *pos);
 	}
-	return pos;
+	return sip_via_stop(buf, *pos) ? 0 : SIP_MALFORMED;
 }
 
-/* The parameter at `pos`: the position behind it and white space, or minus the verdict. */
-static inline int sip_via_param(const struct siprtx_slot *buf, __u32 pos, struct sip_msg *m)
+/* `pos` is a parameter's: its value, if it is a branch that has one, else `pos`. */
+SIP_INLINE __u32 sip_branch(const struct siprtx_slot *buf, __u32 pos)
 {
-	__u32 name = pos, value, len;
-	int branch;
+	__u32 equal;
 
-	pos = sip_token(buf, name, '=');
-	if (pos == name)
-		return -SIP_MALFORMED;
-	branch = pos - name == 6 &&
-		 (sip_word(buf, name) & SIP_UPPER >> 16) == SIP_WORD8('B', 'R', 'A', 'N', 'C', 'H', 0, 0);
-	pos = sip_lws(buf, pos);
-	if (sip_byte(buf, pos) != '=')
-		return branch ? -SIP_MALFORMED : (int)pos;
-	value = sip_lws(buf, pos + 1);
-	if (sip_byte(buf, value) == '"') {
-		pos = sip_quoted(buf, value);
-		return branch || !pos ? -SIP_MALFORMED : (int)sip_lws(buf, pos);
-	}
-	pos = sip_token(buf, value, ';');
-	len = pos - value;
-	if (!len)
-		return -SIP_MALFORMED;
-	if (branch) {
-		if (m->branch)
-			return -SIP_MALFORMED;
-		if (len > SIP_MAX_BRANCH)
-			return -SIP_TOO_LONG;
-		m->branch = value;
-		m->branch_len = len;
-	}
-	return sip_lws(buf, pos);
+	if ((sip_word(buf, pos) & SIP_UPPER >> 16) != SIP_WORD8('B', 'R', 'A', 'N', 'C', 'H', 0, 0))
+		return pos;
+	equal = sip_lws(buf, pos + 6);
+	return sip_byte(buf, equal) == '=' ? sip_lws(buf, equal + 1) : pos;
 }
 
 /* The branch begins with the magic cookie, in any case, and something follows it (rules 7 and 14). */
-static inline int sip_has_cookie(const struct siprtx_slot *buf, const struct sip_msg *m)
+SIP_INLINE int sip_has_cookie(const struct siprtx_slot *buf, const struct sip_msg *m)
 {
 	return m->branch_len > 7 && (sip_word(buf, m->branch) & 0x00dfdfffdfdfffdfull) ==
 					    SIP_WORD8('Z', '9', 'H', 'G', '4', 'B', 'K', 0);
 }
 
-/* Reads the top Via: sets host, port and branch. Returns 0 or minus the verdict. */
-SIP_FN int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
+/*
+ * A piece of the parameters at *pos, which is moved behind it and white space: a run of bytes or a quoted string, with
+ * the `;` before it. Of the grammar inside a parameter only a branch's is asked for: a run up to the next stop.
+ * Returns 0 or the verdict.
+ */
+SIP_INLINE int sip_via_piece(const struct siprtx_slot *buf, __u32 *pos, struct sip_msg *m)
 {
-	__u32 i;
-	int pos;
+	__u32 begin = *pos, end, len;
 
-	if (!buf || !m)
-		return -SIP_MALFORMED;
-	pos = sip_sent_protocol(buf, m->via);
-	if (!pos)
-		return -SIP_MALFORMED;
-	pos = sip_sent_by(buf, pos, m);
-	if (pos < 0)
-		return pos;
-	for (i = 0; i <= SIP_MAX_PARAMS; i++) {
-		__u32 c = sip_byte(buf, pos);
+	if (sip_byte(buf, begin) == ';') {
+		__u32 param = sip_lws(buf, begin + 1);
 
-		if (c == ',' || sip_eol(buf, pos))
-			return sip_has_cookie(buf, m) ? 0 : -SIP_LEGACY;
-		if (c != ';')
-			return -SIP_MALFORMED;
-		pos = sip_via_param(buf, sip_lws(buf, pos + 1), m);
-		if (pos < 0)
-			return pos;
+		begin = sip_branch(buf, param);
+		if (begin != param) {
+			if (m->branch)
+				return SIP_MALFORMED;
+			m->branch = begin;
+		}
 	}
-	return -SIP_TOO_LONG;
+	if (sip_byte(buf, begin) == '"')
+		end = sip_quoted(buf, begin);
+	else
+		end = sip_find(buf, begin, SIP_MAX_BRANCH, 1, ';');
+	len = end - begin;
+	if (!len || !end)
+		return SIP_MALFORMED;
+	if (len > SIP_MAX_BRANCH)
+		return SIP_TOO_LONG;
+	*pos = sip_lws(buf, end);
+	if (m->branch != begin)
+		return 0;
+	m->branch_len = len;
+	return sip_via_stop(buf, *pos) ? 0 : SIP_MALFORMED;
+}
+
+/* Reads the top Via: sets host, port and branch. Returns 0 or the verdict. */
+SIP_INLINE int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
+{
+	__u32 pos = sip_sent_protocol(buf, m->via), i;
+	int err;
+
+	if (!pos)
+		return SIP_MALFORMED;
+	err = sip_sent_by(buf, &pos, m);
+	for (i = 0; !err && i <= SIP_MAX_PIECES; i++) {
+		if (sip_byte(buf, pos) == ',' || sip_eol(buf, pos))
+			return sip_has_cookie(buf, m) ? 0 : SIP_LEGACY;
+		err = sip_via_piece(buf, &pos, m);
+	}
+	return err ? err : SIP_TOO_LONG;
 }
 
 #endif

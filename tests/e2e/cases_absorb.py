@@ -6,7 +6,7 @@ import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only, show
 from edge import Edge
-from sip import Call, branch_of
+from sip import Call, branch_of, respond
 
 SIPP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
 
@@ -126,3 +126,38 @@ def restart_goes_on_with_the_schedule():
         expect(all(a.data == call.message for a in gateway.of(call)), "a copy after the restart differs from the original")
         expect_fields(record, sends=5)
         expect_equal(edge.stats()["adopted"], 1, "transactions adopted")
+
+
+@case(seconds=5)
+def copies_pass_once_answered():
+    """After a provisional response the softswitch's own copy passes, so that the gateway repeats its answer (rule 32)."""
+    with Edge() as edge:
+        def on(party, arrival):
+            party.socket.sendto(respond(arrival.data, 180), arrival.peer)
+        softswitch, gateway = edge.softswitch(), edge.gateway(on=on)
+        call = softswitch.send(Call())
+        softswitch.wait(call, 1, 1)
+        own_copies(softswitch, call, [.3, .8]).join()
+        time.sleep(1)
+        expect_times(gateway.offsets(call), [0, .3, .8])
+        expect_equal(len(softswitch.of(call)), 3, "180s at the softswitch")
+        expect_equal(edge.counters()["copy_answered"], 2, "counter copy_answered")
+
+
+@case(seconds=6)
+def answered_call_outlives_a_restart():
+    """A transaction that waits for its final response keeps its deadline over kill -9 and a new controller."""
+    with Edge("[profile p]\nresend_interval = 0.5,1\ntimeout_ringing = 3\n[gateway g]\naddress = 10.77.2.0/24\nprofile = p\n") as edge:
+        def on(party, arrival):
+            party.socket.sendto(respond(arrival.data, 180), arrival.peer)
+        softswitch, gateway = edge.softswitch(), edge.gateway(on=on)
+        call = softswitch.send(Call())
+        softswitch.wait(call, 1, 1)
+        time.sleep(0.2)
+        edge.kill()
+        edge.start()
+        expect_equal(edge.stats()["proceeding"], 1, "transactions with a provisional response after the restart")
+        record = only(edge.wait_journal(call, 5), "records")
+        expect_fields(record, reason="ringing_timeout", sends=1, last_code=180)
+        expect(2995 <= record["duration_ms"] <= 3100, f"ended after {record['duration_ms']} ms, wanted 3000")
+        expect_equal(len(gateway.of(call)), 1, "INVITEs at the gateway")

@@ -241,3 +241,18 @@ def tcp_passes():
         expect_equal((served, answer), ([call.message], respond(call.message, 200)), "over TCP")
         counters = edge.counters()
         expect(counters["not_udp"] > 0 and counters["captured"] == 0, "counters not_udp, captured")
+
+
+@case(seconds=6)
+def nobody_answers_arp():
+    """A gateway that is not there at all: nothing to send to, still a record, and nothing breaks for the others."""
+    with Edge(SHORT) as edge, Capture(edge.gw_ns, "g0") as capture:
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        call = softswitch.send(Call(to="10.77.2.200"))
+        answered = softswitch.send(Call())
+        record = only(edge.wait_journal(call, 4), "records")
+        expect_equal((record["reason"], record["gateway"]), ("no_response", "10.77.2.200:5060"), "reason, gateway in the record")
+        expect_times(gateway.offsets(answered), [0, .3, .6, .9], "the other gateway's call")
+        expect_equal(capture.of(call), [], "frames to a gateway without a MAC")
+        expect(edge.stats()["no_neighbour"] >= 1, "stat no_neighbour did not rise")
+        return f"the record says {record['sends']} sends"

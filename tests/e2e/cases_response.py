@@ -183,3 +183,21 @@ def late_and_remembered():
         expect_equal((counters["response_late"], counters["remembered"], counters["captured"]), (1, 1, 1), "counters")
         expect_equal(edge.stats()["late_responses"], 1, "late responses")
         only(edge.journal(call), "records after the late 200")
+
+
+@case(seconds=5)
+def source_of_a_response():
+    """A response from another address of the gateway counts; with match_source it passes and stops nothing (rule 31)."""
+    with Edge(SHORT, gateways=["10.77.2.3/24"]) as edge:
+        softswitch, gateway, other = edge.softswitch(), edge.gateway(), edge.gateway("10.77.2.3")
+        for setting, wanted, counter in (("0", [0, .3], "final"), ("1", [0, .3, .6, .9], "wrong_source")):
+            edge.siprtx("set", "match_source", setting)
+            time.sleep(0.1)
+            call = softswitch.send(Call())
+            gateway.wait(call, 2, 1)
+            answer = respond(call.message, 486)
+            other.send(answer, "10.77.1.2")
+            time.sleep(1)
+            expect_times(gateway.offsets(call), wanted, f"match_source {setting}")
+            expect_equal([a.data for a in softswitch.of(call)], [answer], f"match_source {setting}: at the softswitch")
+            expect_equal(edge.counters()[counter], 1, f"counter {counter}")

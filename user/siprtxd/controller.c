@@ -32,10 +32,10 @@
 
 /* New transactions come without a wake-up: looked for this often. No interval is shorter than twice that. */
 #define IDLE_NS (INTERVAL_MIN_MS * MS / 2)
-/* An operator's new value is in force after this. */
-#define VALUES_NS (10 * MS)
-#define CHORES_NS (250 * MS)
-#define RELOAD_NS (1000 * MS)
+/* An operator's new value is in force after this; a port is tried, old keys go. */
+#define SMALL_CHORES_NS (10 * MS)
+#define CHORES_NS	(250 * MS)
+#define RELOAD_NS	(1000 * MS)
 /* Notes taken in one round; a storm of them must not keep copies from being sent. */
 #define NOTES_MAX 4096
 
@@ -50,7 +50,7 @@ struct controller {
 	struct ledger ledger;
 	struct free_list free;
 	struct siprtx_in_force seen; /* of the operator's values */
-	uint64_t values_ns, chores_ns, reload_ns;
+	uint64_t small_chores_ns, chores_ns, reload_ns;
 	bool links_changed, reload, reload_failed;
 	bool ready, stop;
 };
@@ -178,7 +178,7 @@ static void take_values(struct controller *c)
 	c->pins.stats[STAT_bad_values] += bad;
 	check_values(&c->pins, &problems);
 	for (unsigned i = 0; i < problems.n; i++)
-		log_warning("%s: %s. %s.", problems.list[i].where, problems.list[i].what, problems.list[i].remedy);
+		log_warning("%s: %s. %s", problems.list[i].where, problems.list[i].what, problems.list[i].remedy);
 	problems_free(&problems);
 }
 
@@ -220,7 +220,6 @@ static void do_chores(struct controller *c, uint64_t now)
 				    "for; start siprtxd again.",
 				    strerror(-err));
 	}
-	remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
 	gateways_flush(&c->ledger.gateways);
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
 	stats[STAT_slots_free] = free_list_count(&c->free);
@@ -275,10 +274,11 @@ static int round_of(struct controller *c, uint64_t now)
 
 	c->notes_taken = 0;
 	ring_buffer__consume(c->notes);
-	if (now >= c->values_ns) {
-		c->values_ns = now + VALUES_NS;
+	if (now >= c->small_chores_ns) {
+		c->small_chores_ns = now + SMALL_CHORES_NS;
 		take_values(c);
 		sender_bind(&c->sender, now);
+		remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
 	}
 	err = transactions_run(c->transactions);
 	sender_flush(&c->sender);

@@ -10,6 +10,6 @@
  * Gives back each slot that is in use nowhere: free by its word, not on the free list, in no CPU's hand. While it
  * looks, a few ms where there are any, nothing is captured. Returns how many, or -errno.
  */
-int reclaim_slots(const struct pins *pins, struct free_list *free);
+int reclaim_slots(const struct pins *pins, struct free_list *list);
 
 #endif

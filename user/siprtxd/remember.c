@@ -11,7 +11,7 @@
 #include "slot.h"
 
 #define BATCH	 256 /* keys one syscall takes away */
-#define BATCHES	 16  /* a call: 4096 keys are about a millisecond */
+#define BATCHES	 4   /* a call: some hundred us at most */
 #define ROOM_MIN 1024
 
 struct tombstone {
