@@ -26,7 +26,7 @@ ARRAY_MAP(in_force, 1, struct siprtx_in_force, mmap);
 ARRAY_MAP(profile_names, MAX_PROFILES, struct siprtx_name, plain);
 ARRAY_MAP(slots, 1, struct siprtx_slot, mmap);
 ARRAY_MAP(free_slots, 1, __u32, mmap);
-ARRAY_MAP(free_pos, 1, struct siprtx_free_pos, mmap);
+ARRAY_MAP(free_head, 1, __u64, mmap);
 ARRAY_MAP(stats, MAX_STATS, __u64, mmap);
 ARRAY_MAP(lateness, LATENESS_BUCKETS, __u64, mmap);
 ARRAY_MAP(events, MAX_EVENTS, struct siprtx_event, mmap);
@@ -106,7 +106,6 @@ struct {
 
 /* Set by the loader from the configuration. */
 const volatile __u64 sip_ports[1024]; /* a bit a port */
-const volatile __u32 free_mask;	      /* entries of free_slots - 1 */
 const volatile __u32 forward_xdp;
 
 static __always_inline void *map_one(void *map)

@@ -8,8 +8,6 @@
 #include "parse.h"
 #include "slot.h"
 
-#define WORD_TRIES 4
-
 static __always_inline __u32 stage_of(__u32 code, int body)
 {
 	if (code == 100)

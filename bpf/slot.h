@@ -5,34 +5,27 @@
 
 #include "maps.h"
 
+/* A compare-and-swap lost this often is given up: the packet passes. */
+#define WORD_TRIES 8
+
 /* The slot this CPU reads the next INVITE into, or NULL when none is free. It stays the CPU's until spare_used(). */
 static __always_inline struct siprtx_slot *spare_slot(struct siprtx_percpu *cpu)
 {
-	struct siprtx_free_pos *pos;
-	__u32 index, *entry;
+	__u64 *head = map_one(&free_head), top;
+	__u32 index, *below;
 	int i;
 
-	if (!cpu->spare) {
-		pos = map_one(&free_pos);
-		if (!pos)
+	for (i = 0; i < WORD_TRIES && head && !cpu->spare; i++) {
+		top = *(volatile __u64 *)head;
+		index = (__u32)top - 1;
+		below = bpf_map_lookup_elem(&free_slots, &index);
+		if (!below)
 			return NULL;
-		for (i = 0; i < 8; i++) {
-			__u64 head = *(volatile __u64 *)&pos->head;
-
-			if (head == *(volatile __u64 *)&pos->tail)
-				return NULL;
-			if (__sync_val_compare_and_swap(&pos->head, head, head + 1) != head)
-				continue;
-			/* ours from here on: it is written again only after as many more were given back */
-			index = head & free_mask;
-			entry = bpf_map_lookup_elem(&free_slots, &index);
-			if (entry)
-				cpu->spare = *entry + 1;
-			break;
-		}
-		if (!cpu->spare)
-			return NULL;
+		if (__sync_val_compare_and_swap(head, top, free_head_moved(top, *(volatile __u32 *)below)) == top)
+			cpu->spare = index + 1;
 	}
+	if (!cpu->spare)
+		return NULL;
 	index = cpu->spare - 1;
 	return bpf_map_lookup_elem(&slots, &index);
 }

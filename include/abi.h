@@ -120,16 +120,12 @@ _Static_assert(__builtin_offsetof(struct siprtx_slot, frame) == SLOT_HEADER, "sl
 _Static_assert(sizeof(struct siprtx_slot) == SLOT_SIZE, "slot size");
 
 /*
- * free_slots: BPF_F_MMAPABLE ARRAY, u32 -> u32: a ring of free slot numbers. Its size is a power of two
- * not smaller than the number of slots, so it can never overflow. CPUs take at `head` by compare-and-swap
- * and read the entry after; the controller alone gives back at `tail` (free_pos, one entry, MMAPABLE).
+ * The free slots are a stack, so that the slot used last, still in the cache, is used next. free_slots:
+ * BPF_F_MMAPABLE ARRAY, u32 slot -> u32 the slot below it + 1, 0: none. free_head: BPF_F_MMAPABLE ARRAY, one entry:
+ * number of changes << 32 | slot on top + 1. CPUs take, the controller gives back, both by compare-and-swap of the
+ * head; the number of changes tells the same slot come back from one that never left.
  */
-struct siprtx_free_pos {
-	__u64 head; /* next to take */
-	__u8 pad[56];
-	__u64 tail; /* next to fill */
-	__u8 pad2[56];
-};
+static inline __u64 free_head_moved(__u64 head, __u32 top) { return ((head >> 32) + 1) << 32 | top; }
 
 /*
  * txns: HASH, struct siprtx_key -> this. A generation that is not the slot's: the key of an ended transaction,

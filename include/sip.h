@@ -30,7 +30,7 @@ SIP_INLINE int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
 		return SIP_MALFORMED;
 	pos = token;
 	method = sip_method(buf, &pos);
-	if (pos == token || !sip_eol(buf, sip_lws(buf, pos)))
+	if (pos == token || !sip_value_end(buf, sip_lws(buf, pos)))
 		return SIP_MALFORMED;
 	if (m->code)
 		m->method = method;
@@ -50,7 +50,7 @@ SIP_INLINE int sip_content_length(const struct siprtx_slot *buf, struct sip_msg 
 		return 0;
 	pos = sip_lws(buf, m->content_length_at);
 	m->content_length = sip_number(buf, &pos);
-	return m->content_length != SIP_NO_NUMBER && sip_eol(buf, sip_lws(buf, pos)) ? 0 : SIP_MALFORMED;
+	return m->content_length != SIP_NO_NUMBER && sip_value_end(buf, sip_lws(buf, pos)) ? 0 : SIP_MALFORMED;
 }
 
 /*

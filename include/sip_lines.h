@@ -43,7 +43,7 @@ SIP_INLINE __u64 sip_line_feeds(const struct siprtx_slot *buf, __u64 pos)
 SIP_INLINE __u32 sip_lowest(__u64 bits)
 {
 	static const __u8 number[64] = {
-		0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28, 62, 5,	39, 46, 44, 42,
+		0,  1,	2,  53, 3,  7,	54, 27, 4,  38, 41, 8,	34, 55, 48, 28, 62, 5,	39, 46, 44, 42,
 		22, 9,	24, 35, 59, 56, 49, 18, 29, 11, 63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21,
 		23, 58, 17, 10, 51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12,
 	};
@@ -52,8 +52,8 @@ SIP_INLINE __u32 sip_lowest(__u64 bits)
 }
 
 /* Letters a header we want can begin with, by their low five bits. */
-#define SIP_LETTER(c)	  (1u << ((c) & 31))
-#define SIP_FIRST_LETTERS \
+#define SIP_LETTER(c) (1u << ((c)&31))
+#define SIP_FIRST_LETTERS                                                                                              \
 	(SIP_LETTER('v') | SIP_LETTER('c') | SIP_LETTER('i') | SIP_LETTER('f') | SIP_LETTER('t') | SIP_LETTER('l'))
 
 /* The bytes of `w` before a colon, a control or SP. */

@@ -7,21 +7,33 @@
 
 enum sip_verdict {
 	SIP_OK = 0,
-	SIP_KEEPALIVE,	   /* CRLFs, NULs, empty, or too short for any start line (rule 33) */
-	SIP_STUN,	   /* first two bits 00 and the magic cookie (rule 35) */
-	SIP_NOT_SIP,	   /* no start line of SIP (rule 36), or one with white space astray (RFC 4475, 3.1.2.8 to 10) */
-	SIP_BAD_VERSION,   /* SIP/7.0 (rule 45) */
-	SIP_TOO_LONG,	   /* message, lines, Via parameters, host or branch over the limits below (rule 40) */
-	SIP_MALFORMED,	   /* no empty line; Via, CSeq, Call-ID, From or To missing; all but Via doubled; Content-Length
-			    * doubled or unreadable; top Via, CSeq or status code unreadable; top Via not UDP */
-	SIP_LEGACY,	   /* top Via without a z9hG4bK branch, or with the bare cookie (rule 14) */
+	SIP_KEEPALIVE,	 /* CRLFs, NULs, empty, or too short for any start line (rule 33) */
+	SIP_STUN,	 /* first two bits 00 and the magic cookie (rule 35) */
+	SIP_NOT_SIP,	 /* no start line of SIP (rule 36), or one with white space astray (RFC 4475, 3.1.2.8 to 10) */
+	SIP_BAD_VERSION, /* SIP/7.0 (rule 45) */
+	SIP_TOO_LONG,	 /* message, lines, Via parameters, host or branch over the limits below (rule 40) */
+	SIP_MALFORMED,	 /* no empty line; Via, CSeq, Call-ID, From or To missing; all but Via doubled; Content-Length
+			  * doubled or unreadable; top Via, CSeq or status code unreadable; top Via not UDP */
+	SIP_LEGACY,	 /* top Via without a z9hG4bK branch, or with the bare cookie (rule 14) */
 	SIP_CSEQ_MISMATCH, /* rule 11, requests only */
 };
 
 enum sip_method { /* capitals only (rule 6); order is that of the `methods` tunable's bits */
-	SIP_OTHER = 0,
-	SIP_INVITE, SIP_ACK, SIP_CANCEL, SIP_BYE, SIP_REGISTER, SIP_OPTIONS, SIP_SUBSCRIBE,
-	SIP_NOTIFY, SIP_REFER, SIP_INFO, SIP_UPDATE, SIP_PRACK, SIP_MESSAGE, SIP_PUBLISH,
+		  SIP_OTHER = 0,
+		  SIP_INVITE,
+		  SIP_ACK,
+		  SIP_CANCEL,
+		  SIP_BYE,
+		  SIP_REGISTER,
+		  SIP_OPTIONS,
+		  SIP_SUBSCRIBE,
+		  SIP_NOTIFY,
+		  SIP_REFER,
+		  SIP_INFO,
+		  SIP_UPDATE,
+		  SIP_PRACK,
+		  SIP_MESSAGE,
+		  SIP_PUBLISH,
 };
 
 #define SIP_MAX_LINES  64  /* header lines, continuation lines included */
@@ -30,15 +42,15 @@ enum sip_method { /* capitals only (rule 6); order is that of the `methods` tuna
 #define SIP_MAX_BRANCH 256 /* bytes of branch, or of any other parameter */
 
 struct sip_msg {
-	__u16 code;	      /* status code of a response, 0: a request */
-	__u16 method;	      /* enum sip_method: of the start line; in a response, of the CSeq */
-	__u32 cseq;	      /* below 2^31 (rule 10) */
+	__u16 code;   /* status code of a response, 0: a request */
+	__u16 method; /* enum sip_method: of the start line; in a response, of the CSeq */
+	__u32 cseq;   /* below 2^31 (rule 10) */
 	/* top Via (rules 4, 8, 9, 12) */
-	__u16 host, host_len; /* sent-by host as it stands, brackets of IPv6 included */
-	__u16 port;	      /* sent-by port, 5060 where there is none */
+	__u16 host, host_len;	  /* sent-by host as it stands, brackets of IPv6 included */
+	__u16 port;		  /* sent-by port, 5060 where there is none */
 	__u16 branch, branch_len; /* all of it, cookie included */
-	__u16 start;	      /* first byte of the start line: leading CR LF NUL TAB SP skipped (rule 34) */
-	__u16 body;	      /* first byte after the empty line */
+	__u16 start;		  /* first byte of the start line: leading CR LF NUL TAB SP skipped (rule 34) */
+	__u16 body;		  /* first byte after the empty line */
 	/* first byte of the value after the colon (leading white space not skipped); 0: no such header */
 	__u16 via, call_id, cseq_at, from, to, content_length_at;
 	__u16 lines;	      /* header lines, continuation lines included */

@@ -15,7 +15,7 @@
 #include "abi.h"
 
 #ifdef __bpf__
-#define SIP_FN __attribute__((noinline))
+#define SIP_FN	    __attribute__((noinline))
 #define SIP_HIDE(x) asm volatile("" : "+r"(x))
 /*
  * x ^= y twice: the compiler may not see that nothing changed, and the verifier forgets what it knew of x. y is a word
@@ -23,8 +23,8 @@
  */
 #define SIP_FORGET(buf, x) asm volatile("%0 ^= %1; %0 ^= %1" : "+w"(x) : "w"(*(const __u32 *)(buf)))
 #else
-#define SIP_FN static inline
-#define SIP_HIDE(x) ((void)(x))
+#define SIP_FN		   static inline
+#define SIP_HIDE(x)	   ((void)(x))
 #define SIP_FORGET(buf, x) ((void)(buf), (void)(x))
 #endif
 
@@ -39,7 +39,7 @@
 /* Clears the bit in which a capital and a small letter differ, so that only a letter's two cases are equal. */
 #define SIP_UPPER 0xdfdfdfdfdfdfdfdfull
 
-#define SIP_WORD4(a, b, c, d) ((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24)
+#define SIP_WORD4(a, b, c, d)		  ((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24)
 #define SIP_WORD8(a, b, c, d, e, f, g, h) (SIP_WORD4(a, b, c, d) | SIP_WORD4(e, f, g, h) << 32)
 
 typedef __u64 __attribute__((may_alias)) sip_u64;
@@ -64,7 +64,7 @@ SIP_INLINE __u64 sip_word(const struct siprtx_slot *buf, __u64 pos)
 {
 	__u64 w;
 
-	/* the mask is there to make another number of it: what the verifier learns of it, it is not to learn of `pos` */
+	/* the mask makes another number of it: what the verifier learns here, it must not learn of `pos` */
 	pos &= SLOT_SIZE - 1;
 	SIP_HIDE(pos);
 	if (pos > SLOT_SIZE - 8)
@@ -81,13 +81,25 @@ SIP_INLINE __u64 sip_word(const struct siprtx_slot *buf, __u64 pos)
  * The high bit of each byte of `w` that is below n, or equal to c: only the lowest bit set can be trusted (a borrow
  * may set others above it), and a byte of 0x80 or more needs `& ~w`. n and c are below 0x80.
  */
-SIP_INLINE __u64 sip_below(__u64 w, __u64 n) { return w - n * SIP_ONES; }
-SIP_INLINE __u64 sip_equal(__u64 w, __u64 c) { return (w ^ c * SIP_ONES) - SIP_ONES; }
+SIP_INLINE __u64 sip_below(__u64 w, __u64 n)
+{
+	return w - n * SIP_ONES;
+}
+SIP_INLINE __u64 sip_equal(__u64 w, __u64 c)
+{
+	return (w ^ c * SIP_ONES) - SIP_ONES;
+}
 
 /* The bytes below the lowest one marked; all of them where none is. */
-SIP_INLINE __u64 sip_before(__u64 marks) { return ((marks & -marks) >> 7) - 1; }
+SIP_INLINE __u64 sip_before(__u64 marks)
+{
+	return ((marks & -marks) >> 7) - 1;
+}
 /* How many bytes sip_before() covers. */
-SIP_INLINE __u32 sip_count(__u64 before) { return (before & SIP_ONES) * SIP_ONES >> 56; }
+SIP_INLINE __u32 sip_count(__u64 before)
+{
+	return (before & SIP_ONES) * SIP_ONES >> 56;
+}
 
 /*
  * First byte from `pos` on that is a control, SP, `more`, or, where `separators`, one of `,` `;` `"`. Looks at `max`
@@ -130,11 +142,13 @@ SIP_INLINE __u32 sip_eol(const struct siprtx_slot *buf, __u32 pos)
  * a run of more than this many is read no further. What stands there then is not what must follow, so the message is
  * malformed.
  */
-#define SIP_MAX_RUN 128
-
+#define SIP_MAX_RUN    128
 #define SIP_MAX_DIGITS 16
 
-SIP_INLINE int sip_is_wsp(__u32 c) { return c == ' ' || c == '\t'; }
+SIP_INLINE int sip_is_wsp(__u32 c)
+{
+	return c == ' ' || c == '\t';
+}
 
 SIP_FN int sip_lws_slow(const struct siprtx_slot *buf, __u32 pos)
 {
@@ -165,6 +179,14 @@ SIP_INLINE __u32 sip_lws(const struct siprtx_slot *buf, __u32 pos)
 	if ((w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) && !sip_is_wsp(w >> 16 & 0xff))
 		return pos;
 	return sip_lws_slow(buf, pos);
+}
+
+/* `pos` is the line end that ends the value. */
+SIP_INLINE int sip_value_end(const struct siprtx_slot *buf, __u32 pos)
+{
+	__u32 eol = sip_eol(buf, pos);
+
+	return eol && !sip_is_wsp(sip_byte(buf, pos + eol));
 }
 
 #define SIP_NO_NUMBER ~0u

@@ -75,7 +75,7 @@ SIP_INLINE int sip_via_stop(const struct siprtx_slot *buf, __u32 pos)
 {
 	__u32 c = sip_byte(buf, pos);
 
-	return c == ';' || c == ',' || sip_eol(buf, pos);
+	return c == ';' || c == ',' || sip_value_end(buf, pos);
 }
 
 /* host [ COLON port ] at *pos, which is moved behind it and white space. Returns 0 or the verdict. */
@@ -119,8 +119,8 @@ SIP_INLINE __u32 sip_branch(const struct siprtx_slot *buf, __u32 pos)
 /* The branch begins with the magic cookie, in any case, and something follows it (rules 7 and 14). */
 SIP_INLINE int sip_has_cookie(const struct siprtx_slot *buf, const struct sip_msg *m)
 {
-	return m->branch_len > 7 && (sip_word(buf, m->branch) & 0x00dfdfffdfdfffdfull) ==
-					    SIP_WORD8('Z', '9', 'H', 'G', '4', 'B', 'K', 0);
+	return m->branch_len > 7 &&
+	       (sip_word(buf, m->branch) & 0x00dfdfffdfdfffdfull) == SIP_WORD8('Z', '9', 'H', 'G', '4', 'B', 'K', 0);
 }
 
 /*
@@ -168,7 +168,7 @@ SIP_INLINE int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
 		return SIP_MALFORMED;
 	err = sip_sent_by(buf, &pos, m);
 	for (i = 0; !err && i <= SIP_MAX_PIECES; i++) {
-		if (sip_byte(buf, pos) == ',' || sip_eol(buf, pos))
+		if (sip_byte(buf, pos) == ',' || sip_value_end(buf, pos))
 			return sip_has_cookie(buf, m) ? 0 : SIP_LEGACY;
 		err = sip_via_piece(buf, &pos, m);
 	}

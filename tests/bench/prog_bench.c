@@ -19,7 +19,7 @@
 
 #include "bench.skel.h"
 #include "edge.h"
-#include "seed.h"
+#include "slot.h"
 
 #define ROUNDS 9
 #define REPEAT 1000000 /* runs of a packet that changes nothing */
@@ -70,7 +70,6 @@ static void load_bench(void)
 			give_up("map %s", pin_name(id));
 	}
 	bench->rodata->sip_ports[5060 >> 6] = 1ull << (5060 & 63);
-	bench->rodata->free_mask = edge.pins.entries[PIN_free_slots] - 1;
 	bpf_program__set_autoload(bench->progs.siprtx_inside, false);
 	bpf_program__set_autoload(bench->progs.siprtx_outside, false);
 	if (bench_bpf__load(bench))
@@ -155,17 +154,15 @@ static unsigned branch_offset(const struct frame *f)
 /* A clean table for the next round. */
 static void forget_all(void)
 {
+	const struct free_list list = {edge.pins.free_slots, edge.pins.free_head};
 	struct siprtx_key key;
 
 	last_captured(&edge);
 	while (!bpf_map_get_next_key(edge.pins.fd[PIN_txns], NULL, &key))
 		bpf_map_delete_elem(edge.pins.fd[PIN_txns], &key);
 	for (unsigned i = 0; i < edge.pins.meta->slots; i++)
-		if (word_state(edge.pins.slots[i].word) != ST_FREE) {
-			edge.pins.slots[i].word = (__u64)(word_gen(edge.pins.slots[i].word) + 1) << 32;
-			*pins_u32(edge.pins.free_slots, edge.pins.free_pos->tail & (edge.pins.entries[PIN_free_slots] - 1)) = i;
-			edge.pins.free_pos->tail++;
-		}
+		if (word_state(edge.pins.slots[i].word) != ST_FREE)
+			slot_free(&list, edge.pins.slots, i);
 }
 
 /* Runs of prog over CALLS calls, each of which must be counted under `reason`: ns a run, net of the base program. */

@@ -11,6 +11,7 @@
 
 #include "edge.h"
 #include "frame.h"
+#include "slot.h"
 #include "sip.h"
 #include "key.h"
 
@@ -259,11 +260,14 @@ static void test_slots_full(void **state)
 {
 	struct siprtx_slot *s;
 	struct frame in;
-	unsigned held = 0, free_before = edge.pins.free_pos->tail - edge.pins.free_pos->head;
+	const struct free_list list = {edge.pins.free_slots, edge.pins.free_head};
+	unsigned held = 0, free_before = 0;
 	uint64_t before = counter(&edge, CNT_no_slot);
 	char branch[32];
 
 	(void)state;
+	for (int64_t at = free_list_below(&list, -1); at >= 0; at = free_list_below(&list, at))
+		free_before++;
 	for (unsigned i = 0; i < free_before + 8; i++) {
 		snprintf(branch, sizeof(branch), "z9hG4bKfull%u", i);
 		s = captured(&(struct shape){0}, branch, &in);
@@ -276,9 +280,7 @@ static void test_slots_full(void **state)
 			assert_memory_equal((char *)&edge.pins.slots[i] + edge.pins.slots[i].sip_off, "INVITE ", 7);
 	/* one given back serves the next call */
 	s = &edge.pins.slots[0];
-	s->word = (__u64)(word_gen(s->word) + 1) << 32;
-	*pins_u32(edge.pins.free_slots, edge.pins.free_pos->tail & (edge.pins.entries[PIN_free_slots] - 1)) = 0;
-	edge.pins.free_pos->tail++;
+	slot_free(&list, edge.pins.slots, 0);
 	assert_ptr_equal(captured(&(struct shape){0}, "z9hG4bKagain", &in), s);
 }
 

@@ -62,7 +62,7 @@ static void adopted_in_every_state(void **state)
 	assert_int_equal(w.stats[STAT_pending], 1);
 	assert_int_equal(w.stats[STAT_proceeding], 1);
 	assert_true(w.slots[calling].word & WORD_TAKEN);
-	assert_int_equal(w.pos.tail - w.pos.head, 2);
+	assert_int_equal(free_slots(), 2);
 	run_until(120099);
 	assert_int_equal(w.n_records, 2);
 	run_until(120100);

@@ -332,7 +332,7 @@ static void slot_waits_for_its_descriptor(void **state)
 	w.hold_descriptors = true;
 	run_until(600);
 	answer(slot, STAGE_NOTHING, 200);
-	assert_int_equal(w.pos.tail - w.pos.head, SLOTS - 1);
+	assert_int_equal(free_slots(), SLOTS - 1);
 	assert_true(transactions_holds(w.t, slot));
 	w.in_flight = 0;
 	transactions_sent(w.t, slot);

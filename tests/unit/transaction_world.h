@@ -20,8 +20,8 @@
 
 static struct world {
 	struct siprtx_slot slots[SLOTS];
-	__u32 ring[2 * SLOTS];
-	struct siprtx_free_pos pos;
+	__u32 below[2 * SLOTS];
+	__u64 free_head;
 	struct siprtx_in_force in_force;
 	__u64 stats[MAX_STATS], lateness[LATENESS_BUCKETS];
 	struct transactions *t;
@@ -89,7 +89,7 @@ static inline void boot(void)
 		.slots = w.slots,
 		.n_slots = SLOTS,
 		.in_force = &w.in_force,
-		.free = {w.ring, &w.pos, SLOTS - 1},
+		.free = {w.below, &w.free_head},
 		.stats = w.stats,
 		.lateness = w.lateness,
 		.ops = &ops,
@@ -107,8 +107,8 @@ static inline int setup(void **state)
 	w.now = START;
 	memcpy(w.in_force.profiles, builtin_profile, sizeof(builtin_profile));
 	for (uint32_t i = 0; i < SLOTS; i++)
-		w.ring[2 * i] = i;
-	w.pos.tail = SLOTS;
+		w.below[2 * i] = i + 1 < SLOTS ? i + 2 : 0;
+	w.free_head = 1;
 	boot();
 	return 0;
 }
@@ -127,12 +127,24 @@ static inline void note(uint16_t kind, uint32_t slot, uint16_t code)
 	transactions_note(w.t, &n);
 }
 
+static inline unsigned free_slots(void)
+{
+	const struct free_list list = {w.below, &w.free_head};
+	unsigned n = 0;
+
+	for (int64_t at = free_list_below(&list, -1); at >= 0; at = free_list_below(&list, at))
+		n++;
+	return n;
+}
+
 /* As the XDP program does it. The note comes only when it is asked for. */
 static inline uint32_t capture(uint32_t profile)
 {
-	uint32_t slot = w.ring[2 * (w.pos.head++ & (SLOTS - 1))];
+	uint32_t slot = (uint32_t)w.free_head - 1;
 	struct siprtx_slot *s = &w.slots[slot];
 
+	assert_in_range(slot, 0, SLOTS - 1);
+	w.free_head = free_head_moved(w.free_head, w.below[2 * slot]);
 	assert_int_equal(word_state(s->word), ST_FREE);
 	s->first_ns = w.now;
 	s->profile = profile;
@@ -193,7 +205,7 @@ static inline void expect_sent(unsigned n, const uint64_t *ms)
 
 static inline void expect_all_free(void)
 {
-	assert_int_equal(w.pos.tail - w.pos.head, SLOTS);
+	assert_int_equal(free_slots(), SLOTS);
 	assert_int_equal(w.stats[STAT_pending], 0);
 	assert_int_equal(w.stats[STAT_proceeding], 0);
 	assert_int_equal(transactions_overdue(w.t, 0), 0);

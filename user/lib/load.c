@@ -97,11 +97,10 @@ static int make_folder(struct loading *l)
 		       l->c->pin_path, strerror(errno));
 }
 
-static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c, int cpus)
+static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c)
 {
 	for (unsigned i = 0; i < c->n_sip_ports; i++)
 		bpf->rodata->sip_ports[c->sip_ports[i] >> 6] |= 1ull << (c->sip_ports[i] & 63);
-	bpf->rodata->free_mask = seed_free_slots(c, cpus) - 1;
 	bpf->rodata->forward_xdp = c->forward_xdp;
 }
 
@@ -131,9 +130,9 @@ static int load_programs(struct loading *l)
 	l->bpf = siprtx_bpf__open();
 	if (!l->bpf)
 		return because(l, -errno, "cannot read the BPF object: %s.", strerror(errno));
-	set_program_constants(l->bpf, l->c, cpus);
+	set_program_constants(l->bpf, l->c);
 	bpf_map__set_max_entries(l->bpf->maps.slots, seed_slots(l->c, cpus));
-	bpf_map__set_max_entries(l->bpf->maps.free_slots, seed_free_slots(l->c, cpus));
+	bpf_map__set_max_entries(l->bpf->maps.free_slots, seed_slots(l->c, cpus));
 	bpf_map__set_max_entries(l->bpf->maps.txns, seed_txns(l->c));
 	err = pin_maps(l);
 	if (err)

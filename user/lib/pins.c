@@ -77,8 +77,8 @@ static void **memory_of(struct pins *p, enum pin_id id)
 		return (void **)&p->tunables;
 	case PIN_free_slots:
 		return (void **)&p->free_slots;
-	case PIN_free_pos:
-		return (void **)&p->free_pos;
+	case PIN_free_head:
+		return (void **)&p->free_head;
 	case PIN_stats:
 		return (void **)&p->stats;
 	case PIN_lateness:

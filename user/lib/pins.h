@@ -20,7 +20,7 @@
 	MAP(txns, 0)	    \
 	MAP(slots, 1)	    \
 	MAP(free_slots, 1)  \
-	MAP(free_pos, 1)    \
+	MAP(free_head, 1)   \
 	MAP(notes, 0)	    \
 	MAP(counters, 0)    \
 	MAP(stats, 1)	    \
@@ -51,7 +51,7 @@ struct pins {
 	__u32 *profiles;	  /* stride: 8 bytes an entry, use pins_u32() */
 	__u32 *tunables;
 	__u32 *free_slots;
-	struct siprtx_free_pos *free_pos;
+	__u64 *free_head;
 	__u64 *stats;
 	__u64 *lateness;
 	struct siprtx_event *events;

@@ -20,15 +20,6 @@ __u32 seed_slots(const struct config *c, int cpus)
 	return c->max_transactions + cpus;
 }
 
-__u32 seed_free_slots(const struct config *c, int cpus)
-{
-	__u32 n = 1;
-
-	while (n < seed_slots(c, cpus))
-		n <<= 1;
-	return n;
-}
-
 __u32 seed_txns(const struct config *c)
 {
 	return c->max_transactions * TXNS_PER_TRANSACTION;
@@ -56,9 +47,8 @@ int seed_new(struct pins *p, const struct config *c)
 	if (bpf_map_update_elem(p->fd[PIN_hash_key], &zero, &key, BPF_ANY))
 		return -errno;
 	for (__u32 i = 0; i < n; i++)
-		*pins_u32(p->free_slots, i) = i;
-	p->free_pos->head = 0;
-	p->free_pos->tail = n;
+		*pins_u32(p->free_slots, i) = i + 1 < n ? i + 2 : 0;
+	*p->free_head = free_head_moved(0, 1);
 	p->meta->slots = n;
 	p->meta->transactions = c->max_transactions;
 	p->meta->next_seq = p->meta->next_event = 1;

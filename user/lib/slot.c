@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "slot.h"
 
+
 static bool swap(struct siprtx_slot *s, uint64_t *seen, uint64_t next)
 {
 	return __atomic_compare_exchange_n(&s->word, seen, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -36,24 +37,31 @@ bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
 	return swap(s, &seen, (next & ~0xf000ull) | (uint64_t)end << 12);
 }
 
-void slot_free(struct free_list *f, struct siprtx_slot *slots, uint32_t slot)
+static void push(const struct free_list *f, uint32_t slot)
+{
+	uint64_t head = __atomic_load_n(f->head, __ATOMIC_ACQUIRE);
+
+	do
+		__atomic_store_n(&f->below[2 * (size_t)slot], (uint32_t)head, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(f->head, &head, free_head_moved(head, slot + 1), false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE));
+}
+
+void slot_free(const struct free_list *f, struct siprtx_slot *slots, uint32_t slot)
 {
 	struct siprtx_slot *s = &slots[slot];
-	uint64_t tail = f->pos->tail;
 
 	/* the word first: a controller killed in between must not take the cleared fields for a live transaction's */
 	__atomic_store_n(&s->word, (uint64_t)(word_gen(slot_word(s)) + 1) << 32 | ST_FREE, __ATOMIC_RELEASE);
 	s->resp_ns = s->due_ns = s->last_send_ns = s->record_seq = 0;
 	s->late_us_max = 0;
 	s->sends = s->step = 0;
-	f->ring[2 * (tail & f->mask)] = slot;
-	__atomic_store_n(&f->pos->tail, tail + 1, __ATOMIC_RELEASE);
+	push(f, slot);
 }
 
-uint64_t free_list_count(const struct free_list *f)
+int64_t free_list_below(const struct free_list *f, int64_t slot)
 {
-	uint64_t head = __atomic_load_n(&f->pos->head, __ATOMIC_ACQUIRE);
-	uint64_t tail = __atomic_load_n(&f->pos->tail, __ATOMIC_ACQUIRE);
+	uint32_t below = slot < 0 ? (uint32_t)*f->head : f->below[2 * slot];
 
-	return tail - head;
+	return (int64_t)below - 1;
 }

@@ -4,6 +4,7 @@
 #define SIPRTX_SLOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -20,18 +21,18 @@ bool slot_give_back(struct siprtx_slot *s, uint32_t gen);
 /* From the word last looked at to ST_TERMINATED. False: the word is another by now, nothing changed; look again. */
 bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 
-/* The ring of free slots. One thread of one process gives back, the XDP programs take. */
+/* The stack of free slots (abi.h). One thread of one process gives back, the XDP programs take. */
 struct free_list {
-	__u32 *ring; /* 8 bytes an entry, as a mapped u32 array has it */
-	struct siprtx_free_pos *pos;
-	uint32_t mask; /* entries - 1, a power of two less one */
+	__u32 *below; /* 8 bytes an entry, as a mapped u32 array has it */
+	__u64 *head;
 };
 
 /*
  * Frees a slot that nobody sends from any more: the next generation, ST_FREE, what the controller wrote is cleared;
  * then onto the free list. From here on a {slot, generation} of `txns` that was its own matches nothing.
  */
-void slot_free(struct free_list *f, struct siprtx_slot *slots, uint32_t slot);
-uint64_t free_list_count(const struct free_list *f);
+void slot_free(const struct free_list *f, struct siprtx_slot *slots, uint32_t slot);
+/* The slot below `slot`, -1: the last; of -1 the top one. For a walk while nothing is taken. */
+int64_t free_list_below(const struct free_list *f, int64_t slot);
 
 #endif

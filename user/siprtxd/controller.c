@@ -222,7 +222,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	}
 	gateways_flush(&c->ledger.gateways);
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
-	stats[STAT_slots_free] = free_list_count(&c->free);
+	stats[STAT_slots_free] = c->pins.entries[PIN_slots] - transactions_held(c->transactions);
 }
 
 static void say_ready(struct controller *c)
@@ -426,7 +426,7 @@ static int start(struct controller *c)
 	if (err)
 		return err;
 	m = c->pins.meta;
-	c->free = (struct free_list){c->pins.free_slots, c->pins.free_pos, c->pins.entries[PIN_free_slots] - 1};
+	c->free = (struct free_list){c->pins.free_slots, c->pins.free_head};
 	memset(m->heartbeat, 0, sizeof(m->heartbeat));
 	m->pid = getpid();
 	m->started_ns = now_ns();

@@ -43,15 +43,15 @@ static int mark_spares(const struct pins *pins, bool *used)
 /* used[slot]: a live transaction, on the free list, or a CPU's spare. Returns how many are not, or -errno. */
 static int find_lost(const struct pins *pins, const struct free_list *list, bool *used)
 {
-	uint64_t tail = list->pos->tail;
-	uint32_t slots = pins->entries[PIN_slots];
+	uint32_t slots = pins->entries[PIN_slots], n = 0;
 	int lost = 0, err;
 
 	for (uint32_t i = 0; i < slots; i++)
 		used[i] = word_state(slot_word(&pins->slots[i])) != ST_FREE;
-	for (uint64_t at = __atomic_load_n(&list->pos->head, __ATOMIC_ACQUIRE); at < tail; at++)
-		if (list->ring[2 * (at & list->mask)] < slots)
-			used[list->ring[2 * (at & list->mask)]] = true;
+	for (int64_t at = free_list_below(list, -1); at >= 0 && at < slots && n < slots; at = free_list_below(list, at)) {
+		used[at] = true;
+		n++;
+	}
 	err = mark_spares(pins, used);
 	if (err)
 		return err;

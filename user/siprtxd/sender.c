@@ -211,30 +211,6 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 	return false;
 }
 
-int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
-{
-	struct siprtx_slot *frame = &s->pins->slots[slot];
-	struct port *p = &s->port[frame->outside % MAX_OUTSIDE];
-	int err;
-
-	if (!p->up)
-		return -ENETDOWN;
-	/* not a byte of a frame may change under its descriptor */
-	if (!p->xsk || s->in_flight[slot])
-		return -EAGAIN;
-	if (!find_mac(s, slot, now_ns))
-		return -EHOSTUNREACH;
-	if (!(frame->wire & WIRE_SUMMED))
-		frame_sum(frame);
-	frame_renew_id(frame, s->id++);
-	err = xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
-	if (!err) {
-		s->in_flight[slot]++;
-		s->pins->stats[STAT_in_flight]++;
-	}
-	return err;
-}
-
 static void reap(struct sender *s, struct port *p)
 {
 	uint32_t slot[REAP_BATCH];
@@ -252,6 +228,35 @@ static void reap(struct sender *s, struct port *p)
 	} while (n == REAP_BATCH);
 }
 
+int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
+{
+	struct siprtx_slot *frame = &s->pins->slots[slot];
+	struct port *p = &s->port[frame->outside % MAX_OUTSIDE];
+	int err;
+
+	if (!p->up)
+		return -ENETDOWN;
+	/* not a byte of a frame may change under its descriptor */
+	if (!p->xsk || s->in_flight[slot])
+		return -EAGAIN;
+	if (!find_mac(s, slot, now_ns))
+		return -EHOSTUNREACH;
+	if (!(frame->wire & WIRE_SUMMED))
+		frame_sum(frame);
+	frame_renew_id(frame, s->id++);
+	err = p->full ? -EAGAIN : xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
+	if (err == -EAGAIN && !p->full) {
+		reap(s, p);
+		err = xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
+		p->full = err == -EAGAIN;
+	}
+	if (!err) {
+		s->in_flight[slot]++;
+		s->pins->stats[STAT_in_flight]++;
+	}
+	return err;
+}
+
 void sender_flush(struct sender *s)
 {
 	for (unsigned i = 0; i < s->n_ports; i++) {
@@ -263,6 +268,7 @@ void sender_flush(struct sender *s)
 		err = xsk_flush(p->xsk);
 		s->pins->stats[STAT_wakeups] += xsk_wakeups(p->xsk);
 		p->behind = err;
+		p->full = false;
 		reap(s, p);
 		if (!err || err == -EAGAIN)
 			continue;

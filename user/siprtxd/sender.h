@@ -14,6 +14,7 @@ struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
 	char name[IFNAMSIZ];
 	uint32_t ifindex; /* 0: there is none of that name */
 	bool up, was_up;
+	bool full;
 	bool behind; /* the kernel did not take all that was due */
 	bool complained;
 	struct xsk *xsk;      /* NULL: not bound */

@@ -27,6 +27,7 @@ struct transactions {
 	struct transaction_env env;
 	struct deadlines *deadlines;
 	struct held *held;
+	uint32_t n_held;
 	uint32_t overdue[MAX_OUTSIDE];
 	int error;
 };
@@ -63,6 +64,11 @@ uint64_t transactions_next(const struct transactions *t)
 uint32_t transactions_overdue(const struct transactions *t, uint32_t outside)
 {
 	return t->overdue[outside];
+}
+
+uint32_t transactions_held(const struct transactions *t)
+{
+	return t->n_held;
 }
 
 bool transactions_holds(const struct transactions *t, uint32_t slot)
@@ -149,6 +155,7 @@ static uint64_t following_wait(const struct transactions *t, const struct siprtx
 static void release(struct transactions *t, uint32_t slot)
 {
 	t->held[slot].phase = NOT_HELD;
+	t->n_held--;
 	slot_free(&t->env.free, t->env.slots, slot);
 }
 
@@ -249,6 +256,7 @@ static void hold(struct transactions *t, uint32_t slot, uint64_t word)
 
 	t->held[slot] = (struct held){
 		.gen = word_gen(word), .phase = HELD, .stage = answered ? word_stage(word) : STAGE_NOTHING};
+	t->n_held++;
 	t->env.stats[answered ? STAT_proceeding : STAT_pending]++;
 }
 

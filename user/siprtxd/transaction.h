@@ -74,7 +74,8 @@ void transactions_sent(struct transactions *t, uint32_t slot);
 uint64_t transactions_next(const struct transactions *t);
 /* Copies due on this outside interface that found no room. While there are any, its heartbeat must rest. */
 uint32_t transactions_overdue(const struct transactions *t, uint32_t outside);
-/* Not free, or not given back yet: the slot belongs to a transaction. */
+/* How many slots belong to a transaction: not free, or not given back yet. And does this one? */
+uint32_t transactions_held(const struct transactions *t);
 bool transactions_holds(const struct transactions *t, uint32_t slot);
 
 #endif

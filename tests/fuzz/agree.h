@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Holds the scanner and the plain parser against each other: whatever the bytes, they must say the same, wherever in
+ * its buffer the scanner finds them and whatever lies around them.
+ */
+#ifndef SIPRTX_AGREE_H
+#define SIPRTX_AGREE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "key.h"
+#include "plain_sip.h"
+#include "sip.h"
+
+#define AGREE_BEGIN  (SLOT_L3 + 28)
+#define AGREE_LAST   (SLOT_SIZE - 8) /* no message may reach beyond */
+#define AGREE_SHIFTS 8
+
+/* An offset the plain parser counts from the message as the scanner counts it; nowhere stays nowhere. */
+static inline size_t agree_at(size_t beg, size_t at)
+{
+	return at ? beg + at : 0;
+}
+
+static inline const char *agree_message(size_t beg, const struct sip_msg *m, const struct plain_msg *p)
+{
+	const uint16_t value[PLAIN_HEADERS] = {m->via, m->call_id, m->cseq_at, m->from, m->to, m->content_length_at};
+
+	for (int i = 0; i < PLAIN_HEADERS; i++) {
+		if (value[i] != agree_at(beg, p->value[i].at))
+			return "position of a header";
+	}
+	if (m->code != p->code || m->method != p->method)
+		return "code or method";
+	if (m->cseq != p->cseq)
+		return "CSeq number";
+	if (m->host != beg + p->host.at || m->host_len != p->host.len || m->port != p->port)
+		return "sent-by";
+	if (m->branch != beg + p->branch.at || m->branch_len != p->branch.len)
+		return "branch";
+	if (m->start != beg + p->start || m->body != beg + p->body || m->lines != p->lines)
+		return "start, body or lines";
+	return m->content_length == p->content_length ? NULL : "Content-Length";
+}
+
+/* Scans `len` bytes from `beg` on, `around` repeated on all sides. What they disagree in, NULL for nothing. */
+static inline const char *agree_once(const uint8_t *data, size_t len, size_t beg, const char *around)
+{
+	static struct siprtx_slot slot;
+	static struct siprtx_hash_key key;
+	uint8_t *buf = (uint8_t *)&slot;
+	size_t n = strlen(around);
+	struct siprtx_key hash;
+	struct plain_msg plain;
+	struct sip_msg m;
+	uint64_t expected[2];
+	const char *what;
+
+	for (size_t i = 0; i < SLOT_SIZE; i++)
+		buf[i] = (uint8_t)around[i % n];
+	memcpy(buf + beg, data, len);
+	plain_sip(data, len, AGREE_LAST > beg ? AGREE_LAST - beg : 0, &plain);
+	if (sip_scan(&slot, (uint32_t)beg, (uint32_t)(beg + len), &m) != (int)plain.verdict)
+		return "verdict";
+	if (plain.verdict != SIP_OK)
+		return NULL;
+	what = agree_message(beg, &m, &plain);
+	if (what)
+		return what;
+	for (uint32_t i = 0; i < KEY_WORDS; i++)
+		key.k[i] = (i + 1) * 2654435761u;
+	sip_key(&slot, &m, m.method, &key, &hash);
+	plain_key(data, &plain, plain.method, key.k, expected);
+	return hash.hash[0] == expected[0] && hash.hash[1] == expected[1] ? NULL : "key";
+}
+
+/* NULL, or what the two disagree in. Datagrams larger than a slot holds are not looked at. */
+static inline const char *disagreement(const uint8_t *data, size_t len)
+{
+	static const char *const around[] = {"\n", " SIP/2.0\r\n\r\n", ";branch=z9hG4bKother\r\n\r\n"};
+
+	for (size_t shift = 0; shift < AGREE_SHIFTS; shift++) {
+		for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
+			const char *what;
+
+			if (AGREE_BEGIN + shift + len > SLOT_SIZE)
+				return NULL;
+			what = agree_once(data, len, AGREE_BEGIN + shift, around[i]);
+			if (what)
+				return what;
+		}
+	}
+	return NULL;
+}
+
+#endif
