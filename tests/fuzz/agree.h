@@ -13,9 +13,8 @@
 #include "plain_sip.h"
 #include "sip.h"
 
-#define AGREE_BEGIN  (SLOT_L3 + 28)
-#define AGREE_LAST   (SLOT_SIZE - 8) /* no message may reach beyond */
-#define AGREE_SHIFTS 8
+#define AGREE_BEGIN (SLOT_L3 + 28)
+#define AGREE_LAST  (SLOT_SIZE - 8) /* no message may reach beyond */
 
 /* An offset the plain parser counts from the message as the scanner counts it; nowhere stays nowhere. */
 static inline size_t agree_at(size_t beg, size_t at)
@@ -44,52 +43,59 @@ static inline const char *agree_message(size_t beg, const struct sip_msg *m, con
 	return m->content_length == p->content_length ? NULL : "Content-Length";
 }
 
-/* Scans `len` bytes from `beg` on, `around` repeated on all sides. What they disagree in, NULL for nothing. */
-static inline const char *agree_once(const uint8_t *data, size_t len, size_t beg, const char *around)
+/* A slot filled with `around` again and again. */
+static inline void agree_fill(struct siprtx_slot *slot, const char *around)
 {
-	static struct siprtx_slot slot;
-	static struct siprtx_hash_key key;
-	uint8_t *buf = (uint8_t *)&slot;
+	uint8_t *buf = (uint8_t *)slot;
 	size_t n = strlen(around);
+
+	for (size_t at = 0; at < SLOT_SIZE; at += n)
+		memcpy(buf + at, around, at + n <= SLOT_SIZE ? n : SLOT_SIZE - at);
+}
+
+/* Scans the message that lies from `beg` on. What the two disagree in, NULL for nothing. */
+static inline const char *agree_scan(const struct siprtx_slot *slot, const uint8_t *data, size_t beg, size_t len,
+				     const struct plain_msg *plain)
+{
+	static struct siprtx_hash_key key;
+	enum sip_verdict verdict = beg + len > AGREE_LAST ? SIP_TOO_LONG : plain->verdict;
 	struct siprtx_key hash;
-	struct plain_msg plain;
 	struct sip_msg m;
 	uint64_t expected[2];
 	const char *what;
 
-	for (size_t i = 0; i < SLOT_SIZE; i++)
-		buf[i] = (uint8_t)around[i % n];
-	memcpy(buf + beg, data, len);
-	plain_sip(data, len, AGREE_LAST > beg ? AGREE_LAST - beg : 0, &plain);
-	if (sip_scan(&slot, (uint32_t)beg, (uint32_t)(beg + len), &m) != (int)plain.verdict)
+	if (sip_scan(slot, (uint32_t)beg, (uint32_t)(beg + len), &m) != (int)verdict)
 		return "verdict";
-	if (plain.verdict != SIP_OK)
+	if (verdict != SIP_OK)
 		return NULL;
-	what = agree_message(beg, &m, &plain);
+	what = agree_message(beg, &m, plain);
 	if (what)
 		return what;
 	for (uint32_t i = 0; i < KEY_WORDS; i++)
 		key.k[i] = (i + 1) * 2654435761u;
-	sip_key(&slot, &m, m.method, &key, &hash);
-	plain_key(data, &plain, plain.method, key.k, expected);
+	sip_key(slot, &m, m.method, &key, &hash);
+	plain_key(data, plain, plain->method, key.k, expected);
 	return hash.hash[0] == expected[0] && hash.hash[1] == expected[1] ? NULL : "key";
 }
 
-/* NULL, or what the two disagree in. Datagrams larger than a slot holds are not looked at. */
+/* NULL, or what the two disagree in. A datagram that no slot holds is not looked at. */
 static inline const char *disagreement(const uint8_t *data, size_t len)
 {
 	static const char *const around[] = {"\n", " SIP/2.0\r\n\r\n", ";branch=z9hG4bKother\r\n\r\n"};
+	static struct siprtx_slot slot;
+	struct plain_msg plain;
 
-	for (size_t shift = 0; shift < AGREE_SHIFTS; shift++) {
-		for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
-			const char *what;
+	if (AGREE_BEGIN + len > SLOT_SIZE)
+		return NULL;
+	plain_sip(data, len, &plain);
+	for (size_t shift = 0; shift < 8 && AGREE_BEGIN + shift + len <= SLOT_SIZE; shift++) {
+		const char *what;
 
-			if (AGREE_BEGIN + shift + len > SLOT_SIZE)
-				return NULL;
-			what = agree_once(data, len, AGREE_BEGIN + shift, around[i]);
-			if (what)
-				return what;
-		}
+		agree_fill(&slot, around[shift % 3]);
+		memcpy((uint8_t *)&slot + AGREE_BEGIN + shift, data, len);
+		what = agree_scan(&slot, data, AGREE_BEGIN + shift, len, &plain);
+		if (what)
+			return what;
 	}
 	return NULL;
 }

@@ -412,13 +412,11 @@ static enum sip_verdict top_via(const uint8_t *data, struct plain_msg *m)
 	return SIP_OK;
 }
 
-static enum sip_verdict read_message(const uint8_t *data, size_t len, size_t room, struct plain_msg *m)
+static enum sip_verdict read_message(const uint8_t *data, size_t len, struct plain_msg *m)
 {
 	struct cursor c = {.data = data, .end = len};
 	enum sip_verdict verdict;
 
-	if (len > room)
-		return SIP_TOO_LONG;
 	if (is_stun(data, len))
 		return SIP_STUN;
 	verdict = start_line(&c, m);
@@ -433,10 +431,10 @@ static enum sip_verdict read_message(const uint8_t *data, size_t len, size_t roo
 	return verdict;
 }
 
-void plain_sip(const uint8_t *data, size_t len, size_t room, struct plain_msg *out)
+void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->verdict = read_message(data, len, room, out);
+	out->verdict = read_message(data, len, out);
 }
 
 /* NH of RFC 4418, 5.2.2, over pairs of words, those of a field beyond its length left out. */

@@ -31,8 +31,8 @@ struct plain_msg {
 	uint32_t content_length; /* ~0u: no such header */
 };
 
-/* Reads the datagram of `len` bytes; one of more than `room` bytes is SIP_TOO_LONG. */
-void plain_sip(const uint8_t *data, size_t len, size_t room, struct plain_msg *out);
+/* Reads the datagram of `len` bytes. */
+void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out);
 
 /* The transaction key of a message that is SIP_OK, with `method` for its own and the KEY_WORDS words of `key`. */
 void plain_key(const uint8_t *data, const struct plain_msg *m, uint32_t method, const uint32_t *key, uint64_t out[2]);
