@@ -51,17 +51,6 @@ SIP_INLINE __u32 sip_lowest(__u64 bits)
 	return number[(bits & -bits) * 0x022fdd63cc95386dull >> 58];
 }
 
-/* Letters a header we want can begin with, by their low five bits. */
-#define SIP_LETTER(c) (1u << ((c)&31))
-#define SIP_FIRST_LETTERS                                                                                              \
-	(SIP_LETTER('v') | SIP_LETTER('c') | SIP_LETTER('i') | SIP_LETTER('f') | SIP_LETTER('t') | SIP_LETTER('l'))
-
-/* The bytes of `w` before a colon, a control or SP. */
-SIP_INLINE __u64 sip_name(__u64 w)
-{
-	return sip_before((sip_equal(w, ':') | sip_below(w, ' ' + 1)) & ~w & SIP_HIGHS);
-}
-
 /* White space, then the colon: the position behind it, 0 where something else is. */
 SIP_FN int sip_colon_slow(const struct siprtx_slot *buf, __u32 pos)
 {
@@ -80,46 +69,54 @@ SIP_FN int sip_colon_slow(const struct siprtx_slot *buf, __u32 pos)
 /* The header that begins at `pos` with the bytes `w`: notes where its value is, if it is one we want. */
 SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, struct sip_msg *m)
 {
-	__u64 name = sip_name(w);
+	__u32 c;
 	__u16 *at;
 
-	pos += sip_count(name);
-	switch (w & name & SIP_UPPER) {
-	case SIP_WORD4('V', 'I', 'A', 0):
+	switch (w & 0xdf) {
 	case 'V':
 		at = &m->via;
+		pos += (w & 0xdfdfdf) == SIP_WORD4('V', 'I', 'A', 0) ? 3 : 1;
 		break;
-	case SIP_WORD8('C', 'A', 'L', 'L', '-' & 0xdf, 'I', 'D', 0):
-	case 'I':
-		at = &m->call_id;
-		break;
-	case SIP_WORD4('C', 'S', 'E', 'Q'):
-		at = &m->cseq_at;
-		break;
-	case SIP_WORD4('F', 'R', 'O', 'M'):
 	case 'F':
 		at = &m->from;
+		pos += (w & 0xdfdfdfdf) == SIP_WORD4('F', 'R', 'O', 'M') ? 4 : 1;
 		break;
-	case SIP_WORD4('T', 'O', 0, 0):
 	case 'T':
 		at = &m->to;
+		pos += (w & 0xdfdf) == SIP_WORD4('T', 'O', 0, 0) ? 2 : 1;
 		break;
-	case SIP_WORD8('C', 'O', 'N', 'T', 'E', 'N', 'T', '-' & 0xdf):
-		w = sip_word(buf, pos);
-		name = sip_name(w);
-		if ((w & name & SIP_UPPER) != SIP_WORD8('L', 'E', 'N', 'G', 'T', 'H', 0, 0))
-			return 0;
-		pos += sip_count(name);
-		/* fall through */
+	case 'I':
+		at = &m->call_id;
+		pos += 1;
+		break;
 	case 'L':
 		at = &m->content_length_at;
+		pos += 1;
+		break;
+	case 'C':
+		if ((w & 0xdfdfdfdf) == SIP_WORD4('C', 'S', 'E', 'Q')) {
+			at = &m->cseq_at;
+			pos += 4;
+		} else if ((w & 0x00dfdfffdfdfdfdfull) == SIP_WORD8('C', 'A', 'L', 'L', '-', 'I', 'D', 0)) {
+			at = &m->call_id;
+			pos += 7;
+		} else if ((w & 0xffdfdfdfdfdfdfdfull) == SIP_WORD8('C', 'O', 'N', 'T', 'E', 'N', 'T', '-') &&
+			   (sip_word(buf, pos + 8) & SIP_UPPER >> 16) ==
+				   SIP_WORD8('L', 'E', 'N', 'G', 'T', 'H', 0, 0)) {
+			at = &m->content_length_at;
+			pos += 14;
+		} else {
+			return 0;
+		}
 		break;
 	default:
 		return 0;
 	}
-	if (sip_byte(buf, pos) == ':')
-		pos++;
-	else if (!(pos = sip_colon_slow(buf, pos)))
+	c = sip_byte(buf, pos);
+	if (c > ' ' && c != ':')
+		return 0; /* a longer name */
+	pos = c == ':' ? pos + 1 : (__u32)sip_colon_slow(buf, pos);
+	if (!pos)
 		return SIP_MALFORMED;
 	if (!*at)
 		*at = pos;
@@ -165,8 +162,6 @@ SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u3
 		}
 		if (++m->lines > SIP_MAX_LINES)
 			return SIP_TOO_LONG;
-		if (!(SIP_FIRST_LETTERS & SIP_LETTER(c)))
-			continue;
 		err = sip_header(buf, line, w, m);
 		if (err)
 			return err;

@@ -6,6 +6,9 @@
  * verifier since 6.1 sees the bound. A SIP_FN is a global function in BPF: verified once, whatever calls it, and
  * its result is a number the verifier knows nothing of. It takes no NULL, but must check for it to be loaded.
  *
+ * A loop whose last instruction runs on into its first, without a jump, is a back-edge to 6.1 and refused: that is
+ * clang's layout, not to be seen in the source. If make vmtest tells of one, write that loop another way.
+ *
  * Nothing here looks at the message's end. The line pass (sip_lines.h) has seen the empty line before a value is
  * read, and a value ends with the first line end that is not folded: a run cannot leave it.
  */

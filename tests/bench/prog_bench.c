@@ -155,11 +155,15 @@ static unsigned branch_offset(const struct frame *f)
 static void forget_all(void)
 {
 	const struct free_list list = {edge.pins.free_slots, edge.pins.free_head};
-	struct siprtx_key key;
+	struct siprtx_key key, next;
+	bool more = !bpf_map_get_next_key(edge.pins.fd[PIN_txns], NULL, &next);
 
 	last_captured(&edge);
-	while (!bpf_map_get_next_key(edge.pins.fd[PIN_txns], NULL, &key))
+	while (more) {
+		key = next;
+		more = !bpf_map_get_next_key(edge.pins.fd[PIN_txns], &key, &next);
 		bpf_map_delete_elem(edge.pins.fd[PIN_txns], &key);
+	}
 	for (unsigned i = 0; i < edge.pins.meta->slots; i++)
 		if (word_state(edge.pins.slots[i].word) != ST_FREE)
 			slot_free(&list, edge.pins.slots, i);

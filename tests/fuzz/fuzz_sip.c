@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "agree.h"
-#include "plain_sip.c" /* NOLINT(bugprone-suspicious-include): built from this one file */
+#include "plain_sip.c" /* the target is built from one file */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "../fuzz/agree.h"
-#include "../fuzz/plain_sip.c" /* NOLINT(bugprone-suspicious-include): the plain parser is no part of the library */
+#include "../fuzz/plain_sip.c" /* no part of the library */
 
 #define INVITE "INVITE sip:bob@example.com SIP/2.0\r\n"
 #define VIA    "Via: SIP/2.0/UDP pc33.example.com;branch=z9hG4bK776asdhds\r\n"
