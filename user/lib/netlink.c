@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -17,13 +20,38 @@
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
+static int on_vlan(const struct nlattr *attr, void *data)
+{
+	struct netlink_link *l = data;
+
+	if (mnl_attr_get_type(attr) == IFLA_VLAN_ID)
+		l->vid = mnl_attr_get_u16(attr);
+	else if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL)
+		l->tpid = ntohs(mnl_attr_get_u16(attr));
+	return MNL_CB_OK;
+}
+
+/* The kind comes before the data that is of that kind. */
+static int on_link_info(const struct nlattr *attr, void *data)
+{
+	struct netlink_link *l = data;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		l->vlan = !strcmp(mnl_attr_get_str(attr), "vlan");
+	else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && l->vlan)
+		mnl_attr_parse_nested(attr, on_vlan, l);
+	return MNL_CB_OK;
+}
+
 static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
 	struct netlink_link l = {
 		.ifindex = info->ifi_index,
 		.gone = nlh->nlmsg_type == RTM_DELLINK,
-		.up = nlh->nlmsg_type != RTM_DELLINK && info->ifi_flags & IFF_UP && info->ifi_flags & IFF_LOWER_UP,
+		.wanted_up = nlh->nlmsg_type != RTM_DELLINK && info->ifi_flags & IFF_UP,
+		.type = info->ifi_type,
+		.tpid = ETH_P_8021Q,
 	};
 	const struct nlattr *attr;
 
@@ -35,7 +63,12 @@ static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h
 			strncpy(l.name, mnl_attr_get_str(attr), sizeof(l.name) - 1);
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == sizeof(l.mac))
 			memcpy(l.mac, mnl_attr_get_payload(attr), sizeof(l.mac));
+		else if (mnl_attr_get_type(attr) == IFLA_LINK)
+			l.parent = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+			mnl_attr_parse_nested(attr, on_link_info, &l);
 	}
+	l.up = l.wanted_up && info->ifi_flags & IFF_LOWER_UP;
 	h->link(h->ctx, &l);
 }
 
@@ -148,7 +181,7 @@ int netlink_dump(const struct netlink_handlers *h)
 	if (fd < 0)
 		return fd;
 	err = dump(fd, RTM_GETLINK, h);
-	if (!err)
+	if (!err && h->neighbour)
 		err = dump(fd, RTM_GETNEIGH, h);
 	close(fd);
 	return err;

@@ -12,7 +12,12 @@ struct netlink_link {
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
 	bool gone;
-	bool up; /* administratively, and with a carrier */
+	bool wanted_up; /* administratively */
+	bool up;	/* that, and with a carrier */
+	uint16_t type;	/* ARPHRD_* */
+	uint32_t parent; /* ifindex of what it stands on, 0: nothing */
+	bool vlan;
+	uint16_t tpid, vid; /* of a VLAN device, host order */
 };
 
 struct netlink_neighbour {
@@ -24,6 +29,7 @@ struct netlink_neighbour {
 
 struct netlink_handlers {
 	void (*link)(void *ctx, const struct netlink_link *l);
+	/* NULL: a dump leaves the neighbours out */
 	void (*neighbour)(void *ctx, const struct netlink_neighbour *n);
 	void *ctx;
 };

@@ -374,7 +374,7 @@ static int open_all(struct controller *c)
 	}
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->netlink);
+	err = sender_open(&c->sender, &c->pins, c->netlink, c->config->zerocopy);
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)

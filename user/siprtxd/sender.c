@@ -20,11 +20,11 @@
 #define RESOLVE_NS (1 * MS)
 #define REAP_BATCH 64
 
-int sender_open(struct sender *s, const struct pins *pins, int netlink)
+int sender_open(struct sender *s, const struct pins *pins, int netlink, bool zerocopy)
 {
 	uint32_t n = pins->entries[PIN_slots];
 
-	*s = (struct sender){.pins = pins, .netlink = netlink, .neighbours = {.epoch = 1}};
+	*s = (struct sender){.pins = pins, .netlink = netlink, .zerocopy = zerocopy, .neighbours = {.epoch = 1}};
 	s->in_flight = calloc(n, sizeof(*s->in_flight));
 	s->mac_epoch = calloc(n, sizeof(*s->mac_epoch));
 	/* not where every controller begins (RFC 6864 4.3) */
@@ -151,8 +151,14 @@ static void complain(struct sender *s, struct port *p, int err)
 
 static int bind_port(struct sender *s, struct port *p, uint64_t now_ns)
 {
-	int err = xsk_open(&p->xsk, p->name, s->pins->slots, s->pins->length[PIN_slots]);
+	const struct xsk_memory memory = {s->pins->slots, s->pins->length[PIN_slots], s->pins->fd[PIN_slots]};
+	int err = xsk_open(&p->xsk, p->name, &memory, s->zerocopy && !p->copies);
 
+	if (err == -EOPNOTSUPP && s->zerocopy && !p->copies) {
+		log_warning("the driver of %s has no zero-copy mode: copy mode is used", p->name);
+		p->copies = true;
+		err = xsk_open(&p->xsk, p->name, &memory, false);
+	}
 	if (!err) {
 		if (p->complained)
 			log_info("%s is bound now", p->name);

@@ -14,7 +14,8 @@ struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
 	char name[IFNAMSIZ];
 	uint32_t ifindex; /* 0: there is none of that name */
 	bool up, was_up;
-	bool full;
+	bool full;   /* the ring, until the next flush */
+	bool copies; /* zero-copy mode was wanted, and the driver has none */
 	bool behind; /* the kernel did not take all that was due */
 	bool complained;
 	struct xsk *xsk;      /* NULL: not bound */
@@ -25,6 +26,7 @@ struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
 struct sender {
 	const struct pins *pins;
 	int netlink; /* not owned */
+	bool zerocopy;
 	struct port port[MAX_OUTSIDE];
 	unsigned n_ports;
 	struct neighbours neighbours;
@@ -39,7 +41,7 @@ struct sender {
 
 /* Names the outside interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case.
  */
-int sender_open(struct sender *s, const struct pins *pins, int netlink);
+int sender_open(struct sender *s, const struct pins *pins, int netlink, bool zerocopy);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
 void sender_rename(struct sender *s);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <xdp/xsk.h>
 
@@ -12,7 +13,16 @@
 /* Copies in flight hang on the socket's send buffer, a skb of about 2.3 KiB each: room for a ring full of them. */
 #define SEND_BUFFER (RING_SIZE * 2560)
 
+/*
+ * Frames the driver receives into in zero-copy mode, where it takes all of the queue's from the fill ring: it gives
+ * them back to itself, so they are handed over once. Never slots: what comes in must not write over a call.
+ */
+#define FILL_FRAMES RING_SIZE
+#define FILL_BYTES  ((size_t)FILL_FRAMES * SLOT_SIZE)
+
 struct xsk {
+	void *area; /* zero-copy mode: the slots and behind them the frames to receive into; NULL: the slots alone */
+	size_t area_bytes;
 	struct xsk_umem *umem;
 	struct xsk_socket *socket;
 	/* libxdp takes them to be zero at creation */
@@ -23,7 +33,29 @@ struct xsk {
 	int error; /* of the last wake-up, xsk_flush() tells it */
 };
 
-static int open_umem(struct xsk *x, struct siprtx_slot *slots, size_t bytes)
+/* One range of addresses: the map's memory once more, then memory of our own. */
+static int map_area(struct xsk *x, const struct xsk_memory *memory)
+{
+	void *at = mmap(NULL, memory->bytes + FILL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	x->area = at;
+	x->area_bytes = memory->bytes + FILL_BYTES;
+	at = mmap(at, memory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory->map_fd, 0);
+	return at == MAP_FAILED ? -errno : 0;
+}
+
+static void fill(struct xsk *x, size_t from)
+{
+	uint32_t at, n = xsk_ring_prod__reserve(&x->fill, FILL_FRAMES, &at);
+
+	for (uint32_t i = 0; i < n; i++)
+		*xsk_ring_prod__fill_addr(&x->fill, at + i) = from + (uint64_t)i * SLOT_SIZE;
+	xsk_ring_prod__submit(&x->fill, n);
+}
+
+static int open_umem(struct xsk *x, void *area, size_t bytes)
 {
 	const struct xsk_umem_config config = {
 		.fill_size = RING_SIZE,
@@ -31,15 +63,15 @@ static int open_umem(struct xsk *x, struct siprtx_slot *slots, size_t bytes)
 		.frame_size = SLOT_SIZE,
 	};
 
-	return xsk_umem__create(&x->umem, slots, bytes, &x->fill, &x->completion, &config);
+	return xsk_umem__create(&x->umem, area, bytes, &x->fill, &x->completion, &config);
 }
 
-static int open_socket(struct xsk *x, const char *ifname)
+static int open_socket(struct xsk *x, const char *ifname, bool zerocopy)
 {
 	const struct xsk_socket_config config = {
 		.tx_size = RING_SIZE,
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-		.bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
+		.bind_flags = (zerocopy ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_NEED_WAKEUP,
 	};
 	int err = xsk_socket__create(&x->socket, ifname, 0, x->umem, NULL, &x->tx, &config), bytes = SEND_BUFFER;
 
@@ -49,16 +81,20 @@ static int open_socket(struct xsk *x, const char *ifname)
 	return err;
 }
 
-int xsk_open(struct xsk **out, const char *ifname, struct siprtx_slot *slots, size_t bytes)
+int xsk_open(struct xsk **out, const char *ifname, const struct xsk_memory *memory, bool zerocopy)
 {
 	struct xsk *x = calloc(1, sizeof(*x));
 	int err;
 
 	if (!x)
 		return -ENOMEM;
-	err = open_umem(x, slots, bytes);
+	err = zerocopy ? map_area(x, memory) : 0;
 	if (!err)
-		err = open_socket(x, ifname);
+		err = zerocopy ? open_umem(x, x->area, x->area_bytes) : open_umem(x, memory->slots, memory->bytes);
+	if (!err && zerocopy)
+		fill(x, memory->bytes);
+	if (!err)
+		err = open_socket(x, ifname, zerocopy);
 	if (err) {
 		xsk_close(x);
 		return err;
@@ -75,6 +111,8 @@ void xsk_close(struct xsk *x)
 		xsk_socket__delete(x->socket);
 	if (x->umem)
 		xsk_umem__delete(x->umem);
+	if (x->area)
+		munmap(x->area, x->area_bytes);
 	free(x);
 }
 

@@ -15,11 +15,19 @@
 
 struct xsk; /* opaque */
 
+/* What to send from: the memory of the map `slots`, mapped at `slots`, `bytes` long, a multiple of the page. */
+struct xsk_memory {
+	struct siprtx_slot *slots;
+	size_t bytes;
+	int map_fd;
+};
+
 /*
- * Binds to queue 0 of the interface in copy mode. `slots`: page-aligned, `bytes` long. 0; -EBUSY: the interface's
- * queue is still bound, try again; -ENOBUFS: over RLIMIT_MEMLOCK; -errno.
+ * Binds to queue 0 of the interface: in copy mode, or in zero-copy mode where that is wanted and the driver has it.
+ * 0; -EOPNOTSUPP: the driver has no zero-copy mode; -EBUSY: the interface's queue is still bound, try again;
+ * -ENOBUFS: over RLIMIT_MEMLOCK; -errno.
  */
-int xsk_open(struct xsk **out, const char *ifname, struct siprtx_slot *slots, size_t bytes);
+int xsk_open(struct xsk **out, const char *ifname, const struct xsk_memory *memory, bool zerocopy);
 /* Descriptors still with the kernel never come back by xsk_reap() then: they were sent, or never will be. NULL is fine.
  */
 void xsk_close(struct xsk *x);
