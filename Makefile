@@ -85,7 +85,7 @@ $(B)/fuzz/fuzz_sip: tests/fuzz/fuzz_sip.c
 fuzz: $(B)/fuzz/fuzz_sip ## the scanner under libFuzzer for FUZZ_SECONDS (60)
 	@mkdir -p $(B)/fuzz/corpus # what libFuzzer finds goes into the first folder, the tree stays clean
 	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \
-		$(B)/fuzz/corpus tests/fuzz/corpus && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
+		-dict=tests/fuzz/sip.dict $(B)/fuzz/corpus tests/fuzz/corpus tests/fuzz/seeds && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
 
 # The kernel side's programs, run by BPF_PROG_TEST_RUN.
 $(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h

@@ -9,13 +9,13 @@
 #include "abi.h"
 #include "sip.h"
 
-#define ARRAY_MAP(map, entries, value_type, kind)            \
-	struct {                                             \
-		__uint(type, BPF_MAP_TYPE_ARRAY);            \
-		__uint(max_entries, entries);                \
-		__uint(map_flags, FLAGS_##kind);             \
-		__type(key, __u32);                          \
-		__type(value, value_type);                   \
+#define ARRAY_MAP(map, entries, value_type, kind)                                                                      \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
+		__uint(max_entries, entries);                                                                          \
+		__uint(map_flags, FLAGS_##kind);                                                                       \
+		__type(key, __u32);                                                                                    \
+		__type(value, value_type);                                                                             \
 	} map SEC(".maps")
 #define FLAGS_plain 0
 #define FLAGS_mmap  BPF_F_MMAPABLE

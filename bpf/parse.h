@@ -16,13 +16,13 @@ struct packet {
 	__u16 l3_off, l4_off; /* from the frame's start */
 	__u16 ip_len;	      /* IP header to the end of the IP packet: padding of the frame left out */
 	__u16 sip_len;
-	__u16 sport, dport;   /* host order */
+	__u16 sport, dport; /* host order */
 	__u8 v6;
 	__u8 ttl;
 	__u8 tos;
 };
 
-#define PARSED -1
+#define PARSED	       -1
 #define MAX_EXTENSIONS 4
 
 static __always_inline int is_sip_port(__u16 port)

@@ -85,8 +85,9 @@ static __always_inline void write_l2(struct siprtx_slot *slot, const struct sipr
 }
 
 /* Makes the copy in the slot the frame that leaves; checksums are still those of the original. */
-static __always_inline void make_frame(struct siprtx_slot *slot, const struct packet *p, const struct siprtx_egress *out,
-				       const struct bpf_fib_lookup *fib, int no_neighbour)
+static __always_inline void make_frame(struct siprtx_slot *slot, const struct packet *p,
+				       const struct siprtx_egress *out, const struct bpf_fib_lookup *fib,
+				       int no_neighbour)
 {
 	if (out->tags == 0)
 		write_l2(slot, out, fib, p->v6, 0);

@@ -31,38 +31,53 @@
  *   63..32 generation | 31..16 last response code | 15..12 end | 11..8 flags | 7..4 stage | 3..0 state
  */
 enum siprtx_state { /* RFC 3261 17.1.1.2 */
-	ST_FREE = 0,
-	ST_CALLING = 1,
-	ST_PROCEEDING = 2,
-	ST_COMPLETED = 3,  /* a final response was seen */
-	ST_TERMINATED = 4, /* siprtx or the caller gave up; see end */
+		    ST_FREE = 0,
+		    ST_CALLING = 1,
+		    ST_PROCEEDING = 2,
+		    ST_COMPLETED = 3,  /* a final response was seen */
+		    ST_TERMINATED = 4, /* siprtx or the caller gave up; see end */
 };
 
 enum siprtx_stage { /* VOS3000's five; a later one never has a shorter deadline (rule 20) */
-	STAGE_NOTHING = 0,
-	STAGE_TRYING = 1,	/* 100 */
-	STAGE_PROGRESS = 2,	/* 183 and any other 1xx, no body */
-	STAGE_PROGRESS_SDP = 3, /* the same with a body */
-	STAGE_RINGING = 4,	/* 180 */
+		    STAGE_NOTHING = 0,
+		    STAGE_TRYING = 1,	    /* 100 */
+		    STAGE_PROGRESS = 2,	    /* 183 and any other 1xx, no body */
+		    STAGE_PROGRESS_SDP = 3, /* the same with a body */
+		    STAGE_RINGING = 4,	    /* 180 */
 };
 
 enum siprtx_end { /* why a transaction is ST_TERMINATED */
-	END_NONE = 0,
-	END_NO_RESPONSE = 1,
-	END_TRYING_TIMEOUT = 2,
-	END_PROGRESS_TIMEOUT = 3,
-	END_RINGING_TIMEOUT = 4,
-	END_CANCELLED = 5,
-	END_HELD_TOO_LONG = 6,
+		  END_NONE = 0,
+		  END_NO_RESPONSE = 1,
+		  END_TRYING_TIMEOUT = 2,
+		  END_PROGRESS_TIMEOUT = 3,
+		  END_RINGING_TIMEOUT = 4,
+		  END_CANCELLED = 5,
+		  END_HELD_TOO_LONG = 6,
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
 
-static inline __u32 word_gen(__u64 w) { return w >> 32; }
-static inline __u32 word_code(__u64 w) { return (w >> 16) & 0xffff; }
-static inline __u32 word_end(__u64 w) { return (w >> 12) & 0xf; }
-static inline __u32 word_stage(__u64 w) { return (w >> 4) & 0xf; }
-static inline __u32 word_state(__u64 w) { return w & 0xf; }
+static inline __u32 word_gen(__u64 w)
+{
+	return w >> 32;
+}
+static inline __u32 word_code(__u64 w)
+{
+	return (w >> 16) & 0xffff;
+}
+static inline __u32 word_end(__u64 w)
+{
+	return (w >> 12) & 0xf;
+}
+static inline __u32 word_stage(__u64 w)
+{
+	return (w >> 4) & 0xf;
+}
+static inline __u32 word_state(__u64 w)
+{
+	return w & 0xf;
+}
 
 /* The word with another state, stage, code; generation, end and flags stay. */
 static inline __u64 word_moved(__u64 w, __u32 state, __u32 stage, __u32 code)
@@ -77,33 +92,33 @@ struct siprtx_key { /* keyed 128-bit hash, see key.h */
 struct siprtx_slot {
 	__u64 word;
 	/* written by XDP at capture, before the transaction can be found; then constant */
-	__u64 first_ns;	   /* when the INVITE passed: send number one */
+	__u64 first_ns; /* when the INVITE passed: send number one */
 	struct siprtx_key key;
-	__u8 saddr[16];	   /* the softswitch */
-	__u8 daddr[16];	   /* the gateway */
-	__u8 nexthop[16];  /* whose MAC the frame wants */
+	__u8 saddr[16];	  /* the softswitch */
+	__u8 daddr[16];	  /* the gateway */
+	__u8 nexthop[16]; /* whose MAC the frame wants */
 	__u16 sport, dport;
-	__u32 egress;	   /* ifindex bpf_fib_lookup named: the outside interface or a VLAN device on it */
-	__u32 profile;	   /* number of the profile */
+	__u32 egress;  /* ifindex bpf_fib_lookup named: the outside interface or a VLAN device on it */
+	__u32 profile; /* number of the profile */
 	__u32 cseq;
-	__u16 frame_off;   /* first byte of the Ethernet header, from the slot's start */
-	__u16 frame_len;   /* bytes from there, no FCS */
-	__u16 l4_off;	   /* UDP header, from the slot's start */
-	__u16 sip_off;	   /* the message, from the slot's start */
+	__u16 frame_off; /* first byte of the Ethernet header, from the slot's start */
+	__u16 frame_len; /* bytes from there, no FCS */
+	__u16 l4_off;	 /* UDP header, from the slot's start */
+	__u16 sip_off;	 /* the message, from the slot's start */
 	__u16 sip_len;
-	__u8 outside;	   /* index into siprtx_meta.heartbeat */
-	__u8 wire;	   /* WIRE_* */
+	__u8 outside; /* index into siprtx_meta.heartbeat */
+	__u8 wire;    /* WIRE_* */
 	__u8 pad[4];
 	/* written by XDP later, by one store; a reader may see the former value */
-	__u64 copy_ns;	   /* the softswitch's last own copy, passed or absorbed; 0: none */
+	__u64 copy_ns; /* the softswitch's last own copy, passed or absorbed; 0: none */
 	/* written by the controller alone */
-	__u64 resp_ns;	   /* when the present stage was entered, 0: no response yet */
-	__u64 due_ns;	   /* the next deadline */
+	__u64 resp_ns; /* when the present stage was entered, 0: no response yet */
+	__u64 due_ns;  /* the next deadline */
 	__u64 last_send_ns;
 	__u32 late_us_max;
-	__u16 sends;	   /* datagrams known to have gone to the gateway, the first one included */
-	__u16 step;	   /* interval being waited on: 0..9; SLOT_STEP_FINAL after the last */
-	__u64 record_seq;  /* of its record, given before the record is written; 0: none */
+	__u16 sends;	  /* datagrams known to have gone to the gateway, the first one included */
+	__u16 step;	  /* interval being waited on: 0..9; SLOT_STEP_FINAL after the last */
+	__u64 record_seq; /* of its record, given before the record is written; 0: none */
 	__u8 reserved[SLOT_HEADER - 160];
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
 	__u8 frame[SLOT_SIZE - SLOT_HEADER];
@@ -111,9 +126,9 @@ struct siprtx_slot {
 
 #define SLOT_STEP_FINAL 0xffff
 
-enum siprtx_wire { /* siprtx_slot.wire */
-	WIRE_NO_MAC = 1 << 0,  /* no neighbour at capture: the MACs are to be filled in */
-	WIRE_SUMMED = 1 << 1,  /* controller: IP and UDP checksums are whole */
+enum siprtx_wire {			 /* siprtx_slot.wire */
+		   WIRE_NO_MAC = 1 << 0, /* no neighbour at capture: the MACs are to be filled in */
+		   WIRE_SUMMED = 1 << 1, /* controller: IP and UDP checksums are whole */
 };
 
 _Static_assert(__builtin_offsetof(struct siprtx_slot, frame) == SLOT_HEADER, "slot header size");
@@ -125,7 +140,10 @@ _Static_assert(sizeof(struct siprtx_slot) == SLOT_SIZE, "slot size");
  * number of changes << 32 | slot on top + 1. CPUs take, the controller gives back, both by compare-and-swap of the
  * head; the number of changes tells the same slot come back from one that never left.
  */
-static inline __u64 free_head_moved(__u64 head, __u32 top) { return ((head >> 32) + 1) << 32 | top; }
+static inline __u64 free_head_moved(__u64 head, __u32 top)
+{
+	return ((head >> 32) + 1) << 32 | top;
+}
 
 /*
  * txns: HASH, struct siprtx_key -> this. A generation that is not the slot's: the key of an ended transaction,
@@ -140,10 +158,10 @@ struct siprtx_txn {
 
 /* notes: RINGBUF, XDP to controller, submitted without a wake-up. */
 enum siprtx_note_kind {
-	NOTE_NEW = 1,	 /* a transaction was captured */
-	NOTE_MOVED = 2,	 /* a response or CANCEL changed the state; word is the new one */
-	NOTE_COPY = 3,	 /* the softswitch's own copy passed while calling: it counts as a send */
-	NOTE_LATE = 4,	 /* a response (code) to an exhausted transaction; slot: ms since its end */
+	NOTE_NEW = 1,	/* a transaction was captured */
+	NOTE_MOVED = 2, /* a response or CANCEL changed the state; word is the new one */
+	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
+	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 };
 
 struct siprtx_note {
@@ -166,16 +184,16 @@ struct siprtx_note {
 #define MAX_TUNABLES   64
 #define NO_PROFILE     0xffffffffu
 
-enum siprtx_profile_field { /* ms, but PF_SEND_RETRY: count */
-	PF_INTERVAL = 0, /* 0..9; 0 ends the list */
-	PF_SEND_RETRY = 10,
-	PF_TIMEOUT_INVITE = 11,
-	PF_TIMEOUT_TRYING = 12,
-	PF_TIMEOUT_PROGRESS = 13,
-	PF_TIMEOUT_PROGRESS_SDP = 14,
-	PF_TIMEOUT_RINGING = 15,
-	PF_FINAL_WAIT = 16,
-	PF_COUNT = 17,
+enum siprtx_profile_field {		     /* ms, but PF_SEND_RETRY: count */
+			    PF_INTERVAL = 0, /* 0..9; 0 ends the list */
+			    PF_SEND_RETRY = 10,
+			    PF_TIMEOUT_INVITE = 11,
+			    PF_TIMEOUT_TRYING = 12,
+			    PF_TIMEOUT_PROGRESS = 13,
+			    PF_TIMEOUT_PROGRESS_SDP = 14,
+			    PF_TIMEOUT_RINGING = 15,
+			    PF_FINAL_WAIT = 16,
+			    PF_COUNT = 17,
 };
 
 #define INTERVAL_MIN_MS 10
@@ -290,7 +308,10 @@ enum siprtx_stat {
  * lateness_bound_us(b) late; the last one everything later. Four buckets an octave from 16 us on.
  */
 #define LATENESS_BUCKETS 80
-static inline __u64 lateness_bound_us(__u32 b) { return (__u64)(4 + (b & 3) + 1) << ((b >> 2) + 2); }
+static inline __u64 lateness_bound_us(__u32 b)
+{
+	return (__u64)(4 + (b & 3) + 1) << ((b >> 2) + 2);
+}
 
 /* egress: HASH, u32 ifindex as bpf_fib_lookup answers -> the outside interface behind it and its tags */
 struct siprtx_egress {
@@ -303,13 +324,13 @@ struct siprtx_egress {
 
 /* events: BPF_F_MMAPABLE ARRAY, u32 (seq % MAX_EVENTS) -> event; a log in a circle, controller writes */
 enum siprtx_event_kind {
-	EV_NEW = 1,	   /* captured; attempt 1 */
-	EV_SEND = 2,	   /* attempt, nominal_ms, late_us */
-	EV_COPY = 3,	   /* the softswitch's own copy passed and counts as a send */
-	EV_RESPONSE = 4,   /* code */
+	EV_NEW = 1,	 /* captured; attempt 1 */
+	EV_SEND = 2,	 /* attempt, nominal_ms, late_us */
+	EV_COPY = 3,	 /* the softswitch's own copy passed and counts as a send */
+	EV_RESPONSE = 4, /* code */
 	EV_CANCEL = 5,
-	EV_EXHAUSTED = 6,  /* reason in code: enum siprtx_end */
-	EV_LATE = 7,	   /* code: a response after the end */
+	EV_EXHAUSTED = 6, /* reason in code: enum siprtx_end */
+	EV_LATE = 7,	  /* code: a response after the end */
 };
 
 #define MAX_EVENTS 16384
@@ -350,7 +371,7 @@ struct siprtx_hash_key {
 #define MAX_INTERFACES 32
 
 /* An INVITE is captured only while the controller's last sign of life is younger than this. */
-#define ALIVE_NS     2000000000ull
+#define ALIVE_NS 2000000000ull
 /* A copy is absorbed only while its interface's heartbeat is younger than this (decision 6). */
 #define HEARTBEAT_NS 1000000000ull
 
@@ -368,18 +389,19 @@ struct siprtx_interface {
 
 struct siprtx_meta {
 	__u32 abi;
-	__u32 slots;	     /* entries of `slots` */
-	__u32 transactions;  /* max_transactions as configured */
-	__u32 pid;	     /* the controller's, 0: ended in order */
+	__u32 slots;	    /* entries of `slots` */
+	__u32 transactions; /* max_transactions as configured */
+	__u32 pid;	    /* the controller's, 0: ended in order */
 	char boot_id[40];
-	__u64 loaded_ns;     /* when the programs were attached */
-	__u64 started_ns;    /* when the controller began */
-	__u64 alive_ns;	     /* written every round of the controller's loop */
-	__u64 heartbeat[MAX_OUTSIDE]; /* by the sending loop, after a round in which every due copy reached the ring; 0: off */
-	__u64 next_seq;	     /* of the next record */
-	__u64 journaled_seq; /* records up to and with this are on disk */
-	__u64 next_event;    /* sequence of the next event */
-	__u32 journal_errno; /* 0: the last write went well */
+	__u64 loaded_ns;	      /* when the programs were attached */
+	__u64 started_ns;	      /* when the controller began */
+	__u64 alive_ns;		      /* written every round of the controller's loop */
+	__u64 heartbeat[MAX_OUTSIDE]; /* by the sending loop, after a round in which every due copy reached the ring; 0:
+					 off */
+	__u64 next_seq;		      /* of the next record */
+	__u64 journaled_seq;	      /* records up to and with this are on disk */
+	__u64 next_event;	      /* sequence of the next event */
+	__u32 journal_errno;	      /* 0: the last write went well */
 	__u32 interfaces;
 	struct siprtx_interface interface[MAX_INTERFACES];
 };

@@ -116,7 +116,8 @@ static double tax(void)
 static unsigned build_invite(struct frame *f)
 {
 	static const char headers[] =
-		"Via: SIP/2.0/UDP 192.0.2.77:5060;branch=z9hG4bK-524287-1---f0a93bd1c0e5;received=198.51.100.7;rport=5060\r\n"
+		"Via: SIP/2.0/UDP "
+		"192.0.2.77:5060;branch=z9hG4bK-524287-1---f0a93bd1c0e5;received=198.51.100.7;rport=5060\r\n"
 		"Via: SIP/2.0/UDP 192.168.11.20:5060;branch=z9hG4bK1c77a09d8f;rport\r\n"
 		"User-Agent: VOS3000 V2.1.9.07\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER\r\n"
 		"Supported: 100rel, timer, replaces\r\nSession-Expires: 1800\r\nMin-SE: 90\r\nX-Trace: ";
@@ -133,8 +134,9 @@ static unsigned build_invite(struct frame *f)
 
 static unsigned build_response(struct frame *f)
 {
-	static const char headers[] = "Contact: <sip:1001@10.77.2.2:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n"
-				      "Content-Length: 0\r\nServer: ";
+	static const char headers[] =
+		"Contact: <sip:1001@10.77.2.2:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n"
+		"Content-Length: 0\r\nServer: ";
 	char message[2048], extra[1024];
 	int len = make_response(message, sizeof(message), BRANCH, 1, 180, "INVITE", headers) + 2;
 
@@ -215,7 +217,8 @@ int main(void)
 	load_bench();
 	non_sip = tax();
 	calls(&capture, &match, &invite_bytes, &response_bytes);
-	printf("{\"non_sip_tax_ns\": %.1f, \"invite_capture_ns\": %.1f, \"response_match_ns\": %.1f, \"invite_bytes\": %u, \"response_bytes\": %u}\n",
+	printf("{\"non_sip_tax_ns\": %.1f, \"invite_capture_ns\": %.1f, \"response_match_ns\": %.1f, \"invite_bytes\": "
+	       "%u, \"response_bytes\": %u}\n",
 	       non_sip, capture, match, invite_bytes, response_bytes);
 	bench_bpf__destroy(bench);
 	edge_down(&edge);

@@ -114,6 +114,17 @@ def forward_by_redirect():
         expect_equal((counters["redirected"], counters["captured"]), (3, 3), "counters redirected, captured")
 
 
+@case(seconds=4)
+def zero_copy_where_the_driver_has_none():
+    """zerocopy = yes on a veth, whose driver has no such mode: said in the log, and copy mode does the work."""
+    with Edge(SHORT, zerocopy="yes") as edge:
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        call = softswitch.send(Call())
+        gateway.wait(call, 4, 3)
+        expect_times(gateway.offsets(call), [0, .3, .6, .9])
+        expect("no zero-copy mode" in edge.log(), "the log does not say that copy mode is used")
+
+
 @case(seconds=6)
 def neighbour_unknown_at_first():
     """No MAC known when the INVITE passes: the kernel asks, and the copies find what it learned."""

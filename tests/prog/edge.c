@@ -57,15 +57,18 @@ static void make_links(void)
 	edge_run("ip link set lo up; sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1;"
 		 "ip link add in0 type veth peer name s0; ip link add out0 type veth peer name g0;"
 		 "for d in in0 s0 out0 g0; do sysctl -qw net.ipv6.conf.$d.accept_dad=0; ip link set $d up; done;"
-		 "ip link set out0 address 02:00:00:00:02:01; ip addr add 10.77.1.1/24 dev in0; ip addr add 10.77.2.1/24 dev out0;"
+		 "ip link set out0 address 02:00:00:00:02:01; ip addr add 10.77.1.1/24 dev in0; ip addr add "
+		 "10.77.2.1/24 dev out0;"
 		 "ip addr add fd77:1::1/64 dev in0 nodad; ip addr add fd77:2::1/64 dev out0 nodad;"
-		 "ip neigh add " GATEWAY " lladdr 02:00:00:00:02:02 dev out0; ip neigh add " GATEWAY6 " lladdr 02:00:00:00:02:02 dev out0");
+		 "ip neigh add " GATEWAY " lladdr 02:00:00:00:02:02 dev out0; ip neigh add " GATEWAY6
+		 " lladdr 02:00:00:00:02:02 dev out0");
 }
 
 void edge_up(struct edge *e, char *const *overrides)
 {
-	static const char text[] = "[siprtx]\nmode = inline\ninside = in0\noutside = out0\nsip_ports = 5060\nmax_transactions = 64\n"
-				   "journal = /nonexistent/x.jsonl\n";
+	static const char text[] =
+		"[siprtx]\nmode = inline\ninside = in0\noutside = out0\nsip_ports = 5060\nmax_transactions = 64\n"
+		"journal = /nonexistent/x.jsonl\n";
 	struct problems problems = {};
 	char conf[] = "/tmp/siprtx-prog-XXXXXX", why[512] = "", pin[96];
 	char *given[16] = {pin};
@@ -136,7 +139,8 @@ static void put(struct frame *f, const void *data, size_t n)
 
 static void put_ipv4(struct frame *f, const struct shape *s, unsigned udp_len)
 {
-	struct iphdr ip = {.version = 4, .ihl = 5 + s->ip_options / 4, .ttl = s->ttl ?: 64, .protocol = s->proto ?: IPPROTO_UDP};
+	struct iphdr ip = {
+		.version = 4, .ihl = 5 + s->ip_options / 4, .ttl = s->ttl ?: 64, .protocol = s->proto ?: IPPROTO_UDP};
 	unsigned at = f->len;
 
 	ip.tot_len = htons(20 + s->ip_options + udp_len + s->ip_len_off);
@@ -160,7 +164,8 @@ static void put_ipv6(struct frame *f, const struct shape *s, unsigned udp_len)
 	inet_pton(AF_INET6, s->src ?: SOFTSWITCH6, &ip.saddr);
 	inet_pton(AF_INET6, s->dst ?: GATEWAY6, &ip.daddr);
 	put(f, &ip, sizeof(ip));
-	put(f, s->ext, s->ext_len);
+	if (s->ext)
+		put(f, s->ext, s->ext_len);
 }
 
 /* Of the UDP datagram at `at`; the addresses stand before it, `addrs` bytes of both. */
@@ -196,7 +201,8 @@ void frame_build(struct frame *f, const struct shape *s, const void *message, si
 	put16(f, udp_len + s->udp_len_off);
 	put16(f, 0);
 	put(f, message, len);
-	sum = htons(s->v6 ? udp_sum(f, at, f->data + l3 + 8, 32, s->half_sum) : udp_sum(f, at, f->data + l3 + 12, 8, s->half_sum));
+	sum = htons(s->v6 ? udp_sum(f, at, f->data + l3 + 8, 32, s->half_sum)
+			  : udp_sum(f, at, f->data + l3 + 12, 8, s->half_sum));
 	memcpy(f->data + at + 6, &sum, 2);
 	f->len += s->padding;
 }
@@ -238,21 +244,27 @@ void counters_clear(const struct edge *e)
 
 int make_invite(char *out, size_t size, const char *branch, unsigned cseq, const char *extra)
 {
-	static const char body[] = "v=0\r\no=- 1 1 IN IP4 10.77.1.2\r\ns=-\r\nc=IN IP4 10.77.1.2\r\nt=0 0\r\nm=audio 30000 RTP/AVP 8 0\r\n";
+	static const char body[] = "v=0\r\no=- 1 1 IN IP4 10.77.1.2\r\ns=-\r\nc=IN IP4 10.77.1.2\r\nt=0 0\r\nm=audio "
+				   "30000 RTP/AVP 8 0\r\n";
 
-	return snprintf(out, size,
-			"INVITE sip:1001@10.77.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.1.2:5060;branch=%s;rport\r\nMax-Forwards: 70\r\n"
-			"From: <sip:a@10.77.1.2>;tag=f1\r\nTo: <sip:1001@10.77.2.2>\r\nCall-ID: prog-%s\r\nCSeq: %u INVITE\r\n"
-			"Contact: <sip:a@10.77.1.2>\r\n%sContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
-			branch, branch, cseq, extra ?: "", sizeof(body) - 1, body);
+	return snprintf(
+		out, size,
+		"INVITE sip:1001@10.77.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.1.2:5060;branch=%s;rport\r\nMax-Forwards: "
+		"70\r\n"
+		"From: <sip:a@10.77.1.2>;tag=f1\r\nTo: <sip:1001@10.77.2.2>\r\nCall-ID: prog-%s\r\nCSeq: %u INVITE\r\n"
+		"Contact: <sip:a@10.77.1.2>\r\n%sContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+		branch, branch, cseq, extra ?: "", sizeof(body) - 1, body);
 }
 
-int make_response(char *out, size_t size, const char *branch, unsigned cseq, int code, const char *method, const char *extra)
+int make_response(char *out, size_t size, const char *branch, unsigned cseq, int code, const char *method,
+		  const char *extra)
 {
-	return snprintf(out, size,
-			"SIP/2.0 %d Whatever\r\nVia: SIP/2.0/UDP 10.77.1.2:5060;branch=%s;received=10.77.1.2;rport=5060\r\n"
-			"From: <sip:a@10.77.1.2>;tag=f1\r\nTo: <sip:1001@10.77.2.2>;tag=g\r\nCall-ID: prog-%s\r\nCSeq: %u %s\r\n%s\r\n",
-			code, branch, branch, cseq, method, extra ?: "Content-Length: 0\r\n");
+	return snprintf(
+		out, size,
+		"SIP/2.0 %d Whatever\r\nVia: SIP/2.0/UDP 10.77.1.2:5060;branch=%s;received=10.77.1.2;rport=5060\r\n"
+		"From: <sip:a@10.77.1.2>;tag=f1\r\nTo: <sip:1001@10.77.2.2>;tag=g\r\nCall-ID: prog-%s\r\nCSeq: %u "
+		"%s\r\n%s\r\n",
+		code, branch, branch, cseq, method, extra ?: "Content-Length: 0\r\n");
 }
 
 static int on_note(void *ctx, void *data, size_t size __attribute__((unused)))

@@ -44,20 +44,20 @@ struct frame {
 
 struct shape { /* how to build a frame round a message; zero is IPv4, no tags, no options */
 	bool v6;
-	unsigned tags;		/* 0..3 VLAN tags, 100 + i */
-	unsigned ip_options;	/* bytes of IPv4 options, a multiple of 4 */
-	const uint8_t *ext;	/* IPv6 extension headers as they stand, the last one naming UDP */
+	unsigned tags;	     /* 0..3 VLAN tags, 100 + i */
+	unsigned ip_options; /* bytes of IPv4 options, a multiple of 4 */
+	const uint8_t *ext;  /* IPv6 extension headers as they stand, the last one naming UDP */
 	unsigned ext_len;
-	uint8_t ext_first;	/* next header of the IPv6 header when ext is there */
-	uint8_t ttl;		/* 0: 64 */
-	uint16_t frag;		/* IPv4 fragment field */
-	uint16_t sport, dport;	/* 0: 5060 */
-	const char *src, *dst;	/* NULL: softswitch to gateway of the family */
-	int udp_len_off;	/* added to the UDP length */
-	int ip_len_off;		/* added to the IP length */
-	unsigned padding;	/* zero bytes after the packet */
-	bool half_sum;		/* UDP checksum as CHECKSUM_PARTIAL leaves it */
-	uint8_t proto;		/* 0: UDP */
+	uint8_t ext_first;     /* next header of the IPv6 header when ext is there */
+	uint8_t ttl;	       /* 0: 64 */
+	uint16_t frag;	       /* IPv4 fragment field */
+	uint16_t sport, dport; /* 0: 5060 */
+	const char *src, *dst; /* NULL: softswitch to gateway of the family */
+	int udp_len_off;       /* added to the UDP length */
+	int ip_len_off;	       /* added to the IP length */
+	unsigned padding;      /* zero bytes after the packet */
+	bool half_sum;	       /* UDP checksum as CHECKSUM_PARTIAL leaves it */
+	uint8_t proto;	       /* 0: UDP */
 };
 
 void frame_build(struct frame *f, const struct shape *s, const void *message, size_t len);
@@ -72,7 +72,8 @@ uint16_t plain_sum(const void *data, size_t len, uint32_t start);
 
 /* An INVITE; body and extra may be NULL. Returns its length. */
 int make_invite(char *out, size_t size, const char *branch, unsigned cseq, const char *extra);
-int make_response(char *out, size_t size, const char *branch, unsigned cseq, int code, const char *method, const char *extra);
+int make_response(char *out, size_t size, const char *branch, unsigned cseq, int code, const char *method,
+		  const char *extra);
 
 /* The slot that holds the transaction last captured, by its note; NULL: none. Takes all notes from the ring. */
 struct siprtx_slot *last_captured(struct edge *e);

@@ -146,8 +146,12 @@ static void test_padding_is_left_out(void **state)
 
 static void test_egress_tags(void **state)
 {
-	struct siprtx_egress one = {.ifindex = edge.out_ifindex, .tags = 1, .tpid = {htons(0x8100)}, .tci = {htons(7)}}, plain;
-	struct siprtx_egress two = {.ifindex = edge.out_ifindex, .tags = 2, .tpid = {htons(0x88a8), htons(0x8100)}, .tci = {htons(9), htons(10)}};
+	struct siprtx_egress one = {.ifindex = edge.out_ifindex, .tags = 1, .tpid = {htons(0x8100)}, .tci = {htons(7)}},
+			     plain;
+	struct siprtx_egress two = {.ifindex = edge.out_ifindex,
+				    .tags = 2,
+				    .tpid = {htons(0x88a8), htons(0x8100)},
+				    .tci = {htons(9), htons(10)}};
 	int fd = edge.pins.fd[PIN_egress];
 	struct siprtx_slot *s;
 	struct frame in;
@@ -287,9 +291,15 @@ static void test_slots_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ipv4),	     cmocka_unit_test(test_shapes),	cmocka_unit_test(test_padding_is_left_out),
-		cmocka_unit_test(test_egress_tags),  cmocka_unit_test(test_no_neighbour), cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_unhelped),     cmocka_unit_test(test_over_mtu),	cmocka_unit_test(test_slots_full),
+		cmocka_unit_test(test_ipv4),
+		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_padding_is_left_out),
+		cmocka_unit_test(test_egress_tags),
+		cmocka_unit_test(test_no_neighbour),
+		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_unhelped),
+		cmocka_unit_test(test_over_mtu),
+		cmocka_unit_test(test_slots_full),
 	};
 
 	return cmocka_run_group_tests_name("prog: capture", tests, up, down);

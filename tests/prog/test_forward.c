@@ -59,11 +59,12 @@ static void test_redirect(void **state)
 		struct shape shape;
 		unsigned tags; /* of the egress side */
 	} table[] = {
-		{{.half_sum = true}, 0},   {{.tags = 1, .half_sum = true}, 0},	{{.tags = 2}, 1},
-		{{.half_sum = true}, 2},   {{.v6 = true, .half_sum = true}, 0}, {{.v6 = true, .tags = 2}, 1},
-		{{.ip_options = 4}, 0},	   {{.ip_options = 40, .half_sum = true}, 1},
+		{{.half_sum = true}, 0}, {{.tags = 1, .half_sum = true}, 0},	    {{.tags = 2}, 1},
+		{{.half_sum = true}, 2}, {{.v6 = true, .half_sum = true}, 0},	    {{.v6 = true, .tags = 2}, 1},
+		{{.ip_options = 4}, 0},	 {{.ip_options = 40, .half_sum = true}, 1},
 	};
-	struct siprtx_egress egress = {.ifindex = edge.out_ifindex, .tpid = {htons(0x8100), htons(0x8100)}, .tci = {htons(5), htons(6)}};
+	struct siprtx_egress egress = {
+		.ifindex = edge.out_ifindex, .tpid = {htons(0x8100), htons(0x8100)}, .tci = {htons(5), htons(6)}};
 	struct frame in, out;
 	char branch[32];
 
@@ -99,7 +100,8 @@ static void test_no_neighbour_is_left_to_the_kernel(void **state)
 
 	(void)state;
 	edge_run("ip neigh del " GATEWAY " dev out0");
-	frame_build(&in, &(struct shape){0}, message, make_invite(message, sizeof(message), "z9hG4bKfwdneigh", 1, NULL));
+	frame_build(&in, &(struct shape){0}, message,
+		    make_invite(message, sizeof(message), "z9hG4bKfwdneigh", 1, NULL));
 	assert_int_equal(run(edge.inside, &in, &out), PASS);
 	assert_memory_equal(out.data, in.data, in.len);
 	assert_int_equal(counter(&edge, CNT_not_redirected), 1);

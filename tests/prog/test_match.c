@@ -10,8 +10,8 @@
 
 #include "edge.h"
 
-#define PASS 2
-#define DROP 1
+#define PASS	     2
+#define DROP	     1
 #define FROM_GATEWAY .src = GATEWAY, .dst = SOFTSWITCH
 
 static struct edge edge;
@@ -220,14 +220,16 @@ static void test_not_ours(void **state)
 	respond_as(&(struct shape){FROM_GATEWAY}, "z9hG4bKmine", 200, "CANCEL", NULL); /* rule 1 */
 	respond_as(&(struct shape){FROM_GATEWAY}, "z9hG4bKmine", 200, "PRACK", NULL);  /* rule 22 */
 	assert_int_equal(counter(&edge, CNT_response_other), 2);
-	respond_as(&(struct shape){FROM_GATEWAY}, "z9hG4bKmine", 200, "INVITE", "Content-Length: 500\r\n"); /* rule 41 */
+	respond_as(&(struct shape){FROM_GATEWAY}, "z9hG4bKmine", 200, "INVITE",
+		   "Content-Length: 500\r\n"); /* rule 41 */
 	assert_int_equal(counter(&edge, CNT_short_body), 1);
 	assert_int_equal(s->word, word);
 	/* from the inside it is the softswitch's own response */
 	{
 		struct frame in;
 
-		frame_build(&in, &(struct shape){0}, message, make_response(message, sizeof(message), "z9hG4bKmine", 1, 200, "INVITE", NULL));
+		frame_build(&in, &(struct shape){0}, message,
+			    make_response(message, sizeof(message), "z9hG4bKmine", 1, 200, "INVITE", NULL));
 		assert_int_equal(run(edge.inside, &in, NULL), PASS);
 		assert_int_equal(counter(&edge, CNT_response_out), 1);
 		assert_int_equal(s->word, word);
@@ -248,11 +250,13 @@ static void test_ipv6_source(void **state)
 	struct frame in;
 
 	(void)state;
-	frame_build(&in, &(struct shape){.v6 = true}, message, make_invite(message, sizeof(message), "z9hG4bKv6", 1, NULL));
+	frame_build(&in, &(struct shape){.v6 = true}, message,
+		    make_invite(message, sizeof(message), "z9hG4bKv6", 1, NULL));
 	assert_int_equal(run(edge.inside, &in, NULL), PASS);
 	s = last_captured(&edge);
 	edge.pins.in_force->tunables[TUN_match_source] = 1;
-	respond_as(&(struct shape){.v6 = true, .src = "fd77:2::3", .dst = SOFTSWITCH6}, "z9hG4bKv6", 180, "INVITE", NULL);
+	respond_as(&(struct shape){.v6 = true, .src = "fd77:2::3", .dst = SOFTSWITCH6}, "z9hG4bKv6", 180, "INVITE",
+		   NULL);
 	assert_int_equal(word_state(s->word), ST_CALLING);
 	respond_as(&(struct shape){.v6 = true, .src = GATEWAY6, .dst = SOFTSWITCH6}, "z9hG4bKv6", 180, "INVITE", NULL);
 	assert_int_equal(word_state(s->word), ST_PROCEEDING);
@@ -338,9 +342,10 @@ static void test_other_transactions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_copies), cmocka_unit_test(test_stages),  cmocka_unit_test(test_any_response_counts),
-		cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_ipv6_source), cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_remembered), cmocka_unit_test(test_other_transactions),
+		cmocka_unit_test(test_own_copies),	    cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_any_response_counts), cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_ipv6_source),	    cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_remembered),	    cmocka_unit_test(test_other_transactions),
 	};
 
 	return cmocka_run_group_tests_name("prog: match", tests, up, down);

@@ -39,14 +39,16 @@ static void expect_pass(const struct frame *in, unsigned reason)
 		assert_memory_equal(out.data, in->data, in->len);
 		for (unsigned c = 0; c < CNT_COUNT; c++)
 			if (counter(&edge, c) != (c == reason))
-				fail_msg("counter %u is %lu, the reason should be %u alone", c, counter(&edge, c), reason);
+				fail_msg("counter %u is %lu, the reason should be %u alone", c, counter(&edge, c),
+					 reason);
 		assert_null(last_captured(&edge));
 	}
 }
 
 static void test_below_sip(void **state)
 {
-	static const uint8_t fragment[] = {17, 0, 0, 1, 0, 0, 0, 9}, hop[] = {6, 0, 1, 4, 0, 0, 0, 0}, dest[] = {17, 255, 1, 4, 0, 0, 0, 0};
+	static const uint8_t fragment[] = {17, 0, 0, 1, 0, 0, 0, 9}, hop[] = {6, 0, 1, 4, 0, 0, 0, 0},
+			     dest[] = {17, 255, 1, 4, 0, 0, 0, 0};
 	static const struct {
 		struct shape shape;
 		unsigned reason;
@@ -96,15 +98,21 @@ static void test_not_messages(void **state)
 		{"\r\n\r\n", 0, CNT_keepalive},
 		{"\0\0\0\0", 4, CNT_keepalive},
 		{"hello", 0, CNT_keepalive},
-		{"\0\1\0\0\x21\x12\xa4\x42" "abcdefghijkl", 20, CNT_stun},
+		{"\0\1\0\0\x21\x12\xa4\x42"
+		 "abcdefghijkl",
+		 20, CNT_stun},
 		{"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n\r\n", 0, CNT_not_sip},
 		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, CNT_not_sip},
 		{"INVITE sip:a@b SIP/7.0\r\nVia: SIP/7.0/UDP a;branch=z9hG4bK1\r\n\r\n", 0, CNT_bad_version},
 		{"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\r\n", 0, CNT_malformed},
-		{"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\n"
-		 "CSeq: 1 INVITE\r\n\r\n", 0, CNT_legacy},
-		{"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\n"
-		 "CSeq: 1 OPTIONS\r\n\r\n", 0, CNT_cseq_mismatch},
+		{"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=1\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+		 "<sip:a@b>\r\nCall-ID: 1\r\n"
+		 "CSeq: 1 INVITE\r\n\r\n",
+		 0, CNT_legacy},
+		{"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+		 "<sip:a@b>\r\nCall-ID: 1\r\n"
+		 "CSeq: 1 OPTIONS\r\n\r\n",
+		 0, CNT_cseq_mismatch},
 	};
 	struct frame in;
 
@@ -149,7 +157,8 @@ static void test_other_requests(void **state)
 	make_invite(message, sizeof(message), "z9hG4bKack", 1, NULL);
 	memmove(message + 3, message + 6, strlen(message) - 5);
 	memcpy(message, "ACK", 3);
-	memmove(strstr(message, "CSeq: 1 ") + 11, strstr(message, "CSeq: 1 ") + 14, strlen(strstr(message, "CSeq: 1 ") + 14) + 1);
+	memmove(strstr(message, "CSeq: 1 ") + 11, strstr(message, "CSeq: 1 ") + 14,
+		strlen(strstr(message, "CSeq: 1 ") + 14) + 1);
 	memcpy(strstr(message, "CSeq: 1 ") + 8, "ACK", 3);
 	frame_build(&in, &(struct shape){0}, message, strlen(message));
 	counters_clear(&edge);
@@ -164,7 +173,8 @@ static void test_other_requests(void **state)
 	assert_null(last_captured(&edge));
 }
 
-/* Every truncation of an INVITE and of a response, at every byte, with lengths that fit: passes, stops nothing of another call. */
+/* Every truncation of an INVITE and of a response, at every byte, with lengths that fit: passes, stops nothing of
+ * another call. */
 static void test_truncations(void **state)
 {
 	char invite[2048], response[2048];
@@ -185,7 +195,8 @@ static void test_truncations(void **state)
 		frame_build(&in, &(struct shape){0}, invite, i);
 		assert_int_equal(run(edge.inside, &in, NULL), PASS);
 	}
-	len = make_response(response, sizeof(response), "z9hG4bKcut", 1, 183, "INVITE", "Content-Length: 20\r\n\r\nv=0\r\no=- 1 1 IN IP4");
+	len = make_response(response, sizeof(response), "z9hG4bKcut", 1, 183, "INVITE",
+			    "Content-Length: 20\r\n\r\nv=0\r\no=- 1 1 IN IP4");
 	for (int i = 0; i < len - 2; i++) {
 		frame_build(&in, &(struct shape){.src = GATEWAY, .dst = SOFTSWITCH}, response, i);
 		assert_int_equal(run(edge.outside, &in, NULL), PASS);
@@ -199,8 +210,9 @@ static void test_truncations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_below_sip),      cmocka_unit_test(test_not_messages), cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_other_requests), cmocka_unit_test(test_truncations),
+		cmocka_unit_test(test_below_sip),   cmocka_unit_test(test_not_messages),
+		cmocka_unit_test(test_too_long),    cmocka_unit_test(test_other_requests),
+		cmocka_unit_test(test_truncations),
 	};
 
 	return cmocka_run_group_tests_name("prog: pass", tests, up, down);

@@ -92,7 +92,9 @@ static int attach_fresh(const char *path, const char *ifname, int prog_fd, char 
 	if (fd < 0) {
 		err = -errno;
 		if (err == -EBUSY || err == -EEXIST)
-			snprintf(why, why_size, "another XDP program is on %s. Take it off (`ip link set %s xdp off`), or load it beside siprtx through a dispatcher.",
+			snprintf(why, why_size,
+				 "another XDP program is on %s. Take it off (`ip link set %s xdp off`), or load it "
+				 "beside siprtx through a dispatcher.",
 				 ifname, ifname);
 		else
 			snprintf(why, why_size, "no XDP program can be attached to %s: %s.", ifname, strerror(-err));

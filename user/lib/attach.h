@@ -12,15 +12,16 @@
 struct attached {
 	char name[16];
 	enum siprtx_attach mode;
-	bool fresh;	    /* a new link was made; else `former` was replaced in place */
-	int former;	    /* program fd, -1: none */
+	bool fresh; /* a new link was made; else `former` was replaced in place */
+	int former; /* program fd, -1: none */
 };
 
 /* Is a link pinned for this interface, and is it attached to what has this name now? */
 enum siprtx_attach attach_state(const char *pin_path, const char *ifname);
 /*
  * Attaches prog_fd to the interface by a pinned bpf_link: native mode where the driver has it, else generic. A
- * link that is there already gets the new program in place, with no packet in between. 0, or -errno with a sentence in why.
+ * link that is there already gets the new program in place, with no packet in between. 0, or -errno with a sentence in
+ * why.
  */
 int attach(const char *pin_path, const char *ifname, int prog_fd, struct attached *done, char *why, size_t why_size);
 /* Back to what it was before. */

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <cap-ng.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/magic.h>
@@ -230,8 +231,8 @@ static void check_conntrack(const struct config *c, struct problems *problems)
 	}
 	if (flows <= 0 || timeout < 0 || longest < (uint64_t)timeout * 1000)
 		return;
-	snprintf(remedy, sizeof(remedy), "Run: sysctl -w net.netfilter.nf_conntrack_udp_timeout=%llu",
-		 (unsigned long long)(longest / 1000 + 10));
+	snprintf(remedy, sizeof(remedy), "Run: sysctl -w net.netfilter.nf_conntrack_udp_timeout=%" PRIu64,
+		 longest / 1000 + 10);
 	problem_add(problems, PROBLEM_WARNING, "conntrack", remedy,
 		    "conntrack is active (flows now: %lld) and forgets an unanswered UDP flow after %lld s; "
 		    "copies sent by siprtx do not refresh it, and a call is tried for up to %g s",

@@ -11,25 +11,25 @@
 #include "abi.h"
 #include "problem.h"
 
-#define CONFIG_DEFAULT	   "/etc/siprtx/siprtx.conf"
-#define CONFIG_MAX_PORTS   16
+#define CONFIG_DEFAULT	    "/etc/siprtx/siprtx.conf"
+#define CONFIG_MAX_PORTS    16
 #define CONFIG_MAX_GATEWAYS 1024
 
 enum config_mode { MODE_INLINE, MODE_HOST };
 enum config_capture { CAPTURE_AUTO, CAPTURE_XDP, CAPTURE_EGRESS };
 
 struct config_profile {
-	char name[NAME_LEN];		  /* empty: no such profile */
-	uint32_t field[PROFILE_FIELDS];	  /* enum siprtx_profile_field, ms or count */
+	char name[NAME_LEN];		/* empty: no such profile */
+	uint32_t field[PROFILE_FIELDS]; /* enum siprtx_profile_field, ms or count */
 };
 
 struct config_gateway {
 	char name[NAME_LEN];
-	uint8_t addr[16];	/* network order, IPv4-mapped */
-	uint32_t prefixlen;	/* 0..128, as gw_profile has it */
-	uint16_t port;		/* 0: any */
-	uint32_t profile;	/* number */
-	uint32_t on_exhausted;	/* enum siprtx_on_exhausted */
+	uint8_t addr[16];      /* network order, IPv4-mapped */
+	uint32_t prefixlen;    /* 0..128, as gw_profile has it */
+	uint16_t port;	       /* 0: any */
+	uint32_t profile;      /* number */
+	uint32_t on_exhausted; /* enum siprtx_on_exhausted */
 };
 
 struct config {
@@ -60,7 +60,8 @@ struct config {
  * Returns 0, or -EINVAL when there was an error among the problems; `out` then holds defaults and what was right, and
  * is to be freed as ever.
  */
-int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out, struct problems *problems);
+int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out,
+		struct problems *problems);
 void config_free(struct config *c);
 
 #endif

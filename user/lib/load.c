@@ -74,11 +74,15 @@ static int look_at_pins(struct loading *l)
 		return 0;
 	}
 	if (err == -EPROTO)
-		return because(l, err, "%s holds maps of another version of siprtx. Run `siprtx unload` first.", l->c->pin_path);
+		return because(l, err, "%s holds maps of another version of siprtx. Run `siprtx unload` first.",
+			       l->c->pin_path);
 	if (err)
-		return because(l, err, "cannot open the maps under %s: %s. Run as root.", l->c->pin_path, strerror(-err));
+		return because(l, err, "cannot open the maps under %s: %s. Run as root.", l->c->pin_path,
+			       strerror(-err));
 	if (l->pins.meta->transactions != l->c->max_transactions) {
-		err = because(l, -EEXIST, "the maps under %s were made for max_transactions = %u, the configuration says %u. Run `siprtx unload` first; it drops the transactions held.",
+		err = because(l, -EEXIST,
+			      "the maps under %s were made for max_transactions = %u, the configuration says %u. Run "
+			      "`siprtx unload` first; it drops the transactions held.",
 			      l->c->pin_path, l->pins.meta->transactions, l->c->max_transactions);
 		pins_close(&l->pins);
 	}
@@ -93,7 +97,8 @@ static int make_folder(struct loading *l)
 	}
 	if (errno == EEXIST)
 		return 0;
-	return because(l, -errno, "cannot make %s: %s. Mount a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and run as root.",
+	return because(l, -errno,
+		       "cannot make %s: %s. Mount a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and run as root.",
 		       l->c->pin_path, strerror(errno));
 }
 
@@ -113,7 +118,8 @@ static int pin_maps(struct loading *l)
 	for (int id = 0; id < PIN_COUNT; id++) {
 		map = bpf_object__find_map_by_name(l->bpf->obj, pin_name(id));
 		if (snprintf(path, sizeof(path), "%s/%s", l->c->pin_path, pin_name(id)) >= (int)sizeof(path))
-			return because(l, -ENAMETOOLONG, "pin_path %s is too long. Choose a shorter one.", l->c->pin_path);
+			return because(l, -ENAMETOOLONG, "pin_path %s is too long. Choose a shorter one.",
+				       l->c->pin_path);
 		err = map ? bpf_map__set_pin_path(map, path) : -ENOENT;
 		if (err)
 			return because(l, err, "map %s cannot be pinned: %s.", pin_name(id), strerror(-err));
@@ -139,10 +145,13 @@ static int load_programs(struct loading *l)
 		return err;
 	err = siprtx_bpf__load(l->bpf);
 	if (err == -EPERM || err == -EACCES)
-		return because(l, err, "the kernel refuses the programs: %s. Run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.",
+		return because(l, err,
+			       "the kernel refuses the programs: %s. Run as root, or with CAP_BPF, CAP_NET_ADMIN and "
+			       "CAP_PERFMON.",
 			       strerror(-err));
 	if (err)
-		return because(l, err, "the kernel refuses the programs or maps: %s. `-v` shows its reasons.", strerror(-err));
+		return because(l, err, "the kernel refuses the programs or maps: %s. `-v` shows its reasons.",
+			       strerror(-err));
 	return 0;
 }
 
@@ -314,7 +323,8 @@ int unload(const char *pin_path, char *why, size_t why_size)
 	if (rmdir(pin_path) && errno != ENOENT) {
 		int err = -errno;
 
-		snprintf(why, why_size, "%s is not empty or cannot be removed: %s. Remove what is in it by hand.", pin_path, strerror(-err));
+		snprintf(why, why_size, "%s is not empty or cannot be removed: %s. Remove what is in it by hand.",
+			 pin_path, strerror(-err));
 		return err;
 	}
 	return 0;

@@ -12,9 +12,9 @@ struct netlink_link {
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
 	bool gone;
-	bool wanted_up; /* administratively */
-	bool up;	/* that, and with a carrier */
-	uint16_t type;	/* ARPHRD_* */
+	bool wanted_up;	 /* administratively */
+	bool up;	 /* that, and with a carrier */
+	uint16_t type;	 /* ARPHRD_* */
 	uint32_t parent; /* ifindex of what it stands on, 0: nothing */
 	bool vlan;
 	uint16_t tpid, vid; /* of a VLAN device, host order */

@@ -54,7 +54,8 @@ static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 
 static int map_memory(struct pins *p, enum pin_id id, void *where)
 {
-	void *at = mmap(NULL, p->length[id], p->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, p->fd[id], 0);
+	void *at =
+		mmap(NULL, p->length[id], p->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, p->fd[id], 0);
 
 	if (at == MAP_FAILED)
 		return -errno;

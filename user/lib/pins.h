@@ -9,46 +9,46 @@
 #include "abi.h"
 
 /* Every pinned map. MAP(name, mapped into memory) */
-#define PINNED_MAPS(MAP)    \
-	MAP(tunables, 1)    \
-	MAP(profiles, 1)    \
-	MAP(in_force, 1)    \
-	MAP(profile_names, 0) \
-	MAP(gw_profile, 0)  \
-	MAP(gateways, 0)    \
-	MAP(exhausted, 0)   \
-	MAP(txns, 0)	    \
-	MAP(slots, 1)	    \
-	MAP(free_slots, 1)  \
-	MAP(free_head, 1)   \
-	MAP(notes, 0)	    \
-	MAP(counters, 0)    \
-	MAP(stats, 1)	    \
-	MAP(lateness, 1)    \
-	MAP(events, 1)	    \
-	MAP(egress, 0)	    \
-	MAP(hash_key, 0)    \
-	MAP(configured, 0)  \
-	MAP(meta, 1)	    \
+#define PINNED_MAPS(MAP)                                                                                               \
+	MAP(tunables, 1)                                                                                               \
+	MAP(profiles, 1)                                                                                               \
+	MAP(in_force, 1)                                                                                               \
+	MAP(profile_names, 0)                                                                                          \
+	MAP(gw_profile, 0)                                                                                             \
+	MAP(gateways, 0)                                                                                               \
+	MAP(exhausted, 0)                                                                                              \
+	MAP(txns, 0)                                                                                                   \
+	MAP(slots, 1)                                                                                                  \
+	MAP(free_slots, 1)                                                                                             \
+	MAP(free_head, 1)                                                                                              \
+	MAP(notes, 0)                                                                                                  \
+	MAP(counters, 0)                                                                                               \
+	MAP(stats, 1)                                                                                                  \
+	MAP(lateness, 1)                                                                                               \
+	MAP(events, 1)                                                                                                 \
+	MAP(egress, 0)                                                                                                 \
+	MAP(hash_key, 0)                                                                                               \
+	MAP(configured, 0)                                                                                             \
+	MAP(meta, 1)                                                                                                   \
 	MAP(percpu, 0)
 
 enum pin_id {
 #define MAP(name, mapped) PIN_##name,
 	PINNED_MAPS(MAP)
 #undef MAP
-	PIN_COUNT
+		PIN_COUNT
 };
 
 struct pins {
-	int fd[PIN_COUNT];	  /* -1: not opened */
+	int fd[PIN_COUNT];	     /* -1: not opened */
 	unsigned entries[PIN_COUNT]; /* max_entries */
-	size_t length[PIN_COUNT]; /* bytes mapped */
+	size_t length[PIN_COUNT];    /* bytes mapped */
 	bool writable;
 	/* mapped memory; valid until pins_close() */
 	struct siprtx_slot *slots;
 	struct siprtx_meta *meta;
 	struct siprtx_in_force *in_force;
-	__u32 *profiles;	  /* stride: 8 bytes an entry, use pins_u32() */
+	__u32 *profiles; /* stride: 8 bytes an entry, use pins_u32() */
 	__u32 *tunables;
 	__u32 *free_slots;
 	__u64 *free_head;
@@ -58,7 +58,10 @@ struct pins {
 };
 
 /* An ARRAY map rounds each value up to 8 bytes: entry i of a mapped u32 array. */
-static inline __u32 *pins_u32(__u32 *base, unsigned i) { return base + 2 * (size_t)i; }
+static inline __u32 *pins_u32(__u32 *base, unsigned i)
+{
+	return base + 2 * (size_t)i;
+}
 
 /*
  * Opens every pinned map under `pin_path` and maps those that can be. `writable` false maps read-only.

@@ -10,9 +10,9 @@ enum problem_level { PROBLEM_ERROR, PROBLEM_WARNING };
 
 struct problem {
 	enum problem_level level;
-	char where[256];   /* "siprtx.conf:12", "tunables", "kernel"; may be empty */
-	char what[256];	   /* the cause, with the value in it */
-	char remedy[256];  /* what to do; may be empty */
+	char where[256];  /* "siprtx.conf:12", "tunables", "kernel"; may be empty */
+	char what[256];	  /* the cause, with the value in it */
+	char remedy[256]; /* what to do; may be empty */
 };
 
 struct problems {
@@ -24,8 +24,8 @@ struct problems {
  * Adds one. `where` may be empty, `remedy` NULL; what and remedy without or with their full stop. Never fails:
  * out of memory prints it to stderr instead, and counts it all the same.
  */
-void problem_add(struct problems *p, enum problem_level level, const char *where, const char *remedy, const char *what, ...)
-	__attribute__((format(printf, 5, 6)));
+void problem_add(struct problems *p, enum problem_level level, const char *where, const char *remedy, const char *what,
+		 ...) __attribute__((format(printf, 5, 6)));
 /*
  * "siprtxd: siprtx.conf:12: resend_interval has 11 intervals, the most is 10. Remove 1 of them." a line each;
  * a warning has "warning:" before its cause.

@@ -43,7 +43,8 @@ extern const uint32_t builtin_profile[7][PROFILE_FIELDS];
  */
 bool profile_field_ok(unsigned field, uint32_t value, char *why, size_t why_size);
 bool tunable_ok(unsigned index, uint32_t value, char *why, size_t why_size);
-/* Names as in the configuration and on the command line: "resend_interval" fields are "interval_1".."interval_10". NULL: unused. */
+/* Names as in the configuration and on the command line: "resend_interval" fields are "interval_1".."interval_10".
+ * NULL: unused. */
 const char *profile_field_name(unsigned field);
 
 /*
@@ -53,6 +54,7 @@ const char *profile_field_name(unsigned field);
  * once while it stands; let it begin as a copy of *in_force.
  * profiles/tunables: as mapped, 8 bytes an entry (pins_u32).
  */
-unsigned in_force_refresh(struct siprtx_in_force *in_force, struct siprtx_in_force *seen, const uint32_t *profiles, const uint32_t *tunables);
+unsigned in_force_refresh(struct siprtx_in_force *in_force, struct siprtx_in_force *seen, const uint32_t *profiles,
+			  const uint32_t *tunables);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "slot.h"
 
-
 static bool swap(struct siprtx_slot *s, uint64_t *seen, uint64_t next)
 {
 	return __atomic_compare_exchange_n(&s->word, seen, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);

@@ -48,7 +48,8 @@ static int find_lost(const struct pins *pins, const struct free_list *list, bool
 
 	for (uint32_t i = 0; i < slots; i++)
 		used[i] = word_state(slot_word(&pins->slots[i])) != ST_FREE;
-	for (int64_t at = free_list_below(list, -1); at >= 0 && at < slots && n < slots; at = free_list_below(list, at)) {
+	for (int64_t at = free_list_below(list, -1); at >= 0 && at < slots && n < slots;
+	     at = free_list_below(list, at)) {
 		used[at] = true;
 		n++;
 	}
