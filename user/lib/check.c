@@ -23,6 +23,7 @@
 #include "check_link.h"
 #include "load.h"
 #include "schedule.h"
+#include "view.h"
 
 #define JOURNAL_ROOM	    (16ull << 20) /* a day of 20,000 records of 800 bytes */
 #define LONGEST_PATIENCE_MS 10000	  /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
@@ -282,14 +283,13 @@ void check_host(const struct config *c, struct problems *problems)
 	check_patience(c, problems);
 }
 
-static void add_bad_value(struct problems *problems, const char *map, unsigned index, uint32_t in_force,
-			  const char *who, const char *why)
+static void add_bad_value(const struct pins *pins, struct problems *problems, const char *map, unsigned index,
+			  uint32_t in_force, const char *who, const char *why)
 {
-	char remedy[128];
+	char line[PATH_MAX + 128], remedy[256];
 
-	snprintf(remedy, sizeof(remedy), "Run: bpftool map update name %s key %u %u 0 0 value %u %u %u %u", map,
-		 index & 0xff, index >> 8, in_force & 0xff, in_force >> 8 & 0xff, in_force >> 16 & 0xff,
-		 in_force >> 24);
+	bpftool_line(pins->path, map, index, in_force, line, sizeof(line));
+	snprintf(remedy, sizeof(remedy), "Run: %.250s", line);
 	problem_add(problems, PROBLEM_WARNING, map, remedy, "%s%s; it is ignored, %u stays in force", who, why,
 		    in_force);
 }
@@ -308,11 +308,11 @@ void check_values(const struct pins *pins, struct problems *problems)
 			unsigned i = profile * PROFILE_FIELDS + field;
 
 			if (!profile_field_ok(field, *pins_u32(pins->profiles, i), why, sizeof(why)))
-				add_bad_value(problems, "profiles", i, pins->in_force->profiles[i], who, why);
+				add_bad_value(pins, problems, "profiles", i, pins->in_force->profiles[i], who, why);
 		}
 	}
 	for (unsigned i = 0; i < TUN_COUNT; i++) {
 		if (!tunable_ok(i, *pins_u32(pins->tunables, i), why, sizeof(why)))
-			add_bad_value(problems, "tunables", i, pins->in_force->tunables[i], "", why);
+			add_bad_value(pins, problems, "tunables", i, pins->in_force->tunables[i], "", why);
 	}
 }

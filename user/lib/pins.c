@@ -98,6 +98,7 @@ int pins_open(struct pins *p, const char *pin_path, bool writable)
 	memset(p, 0, sizeof(*p));
 	memset(p->fd, -1, sizeof(p->fd));
 	p->writable = writable;
+	snprintf(p->path, sizeof(p->path), "%s", pin_path);
 	for (int id = 0; id < PIN_COUNT && !err; id++) {
 		err = open_map(p, id, pin_path);
 		if (!err && pin[id].mapped)

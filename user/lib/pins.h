@@ -3,6 +3,7 @@
 #ifndef SIPRTX_PINS_H
 #define SIPRTX_PINS_H
 
+#include <linux/limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -44,6 +45,7 @@ struct pins {
 	unsigned entries[PIN_COUNT]; /* max_entries */
 	size_t length[PIN_COUNT];    /* bytes mapped */
 	bool writable;
+	char path[PATH_MAX]; /* the folder */
 	/* mapped memory; valid until pins_close() */
 	struct siprtx_slot *slots;
 	struct siprtx_meta *meta;

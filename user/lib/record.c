@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "json_text.h"
 #include "sip.h"
 #include "sip_detail.h"
 
@@ -129,31 +130,6 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 	read_message(s, out);
 }
 
-/* A string of the wire. JSON is UTF-8; a string that is not is taken as Latin-1. NULL: no memory. */
-static json_t *text(const char *s)
-{
-	json_t *json = json_string(s);
-	char *utf8, *p;
-
-	if (json)
-		return json;
-	p = utf8 = malloc(2 * strlen(s) + 1);
-	if (!utf8)
-		return NULL;
-	for (; *s; s++) {
-		uint8_t c = *s;
-
-		if (c >= 0x80) {
-			*p++ = 0xc0 | c >> 6;
-			c = 0x80 | (c & 0x3f);
-		}
-		*p++ = c;
-	}
-	json = json_stringn(utf8, p - utf8);
-	free(utf8);
-	return json;
-}
-
 static json_t *endpoint(const uint8_t addr[16], uint16_t port)
 {
 	char buf[64];
@@ -176,22 +152,22 @@ json_t *record_json(const struct siprtx_record *r)
 	} member[] = {
 		{"schema_version", json_integer(RECORD_SCHEMA_VERSION)},
 		{"seq", json_integer(r->seq)},
-		{"node", text(r->node)},
-		{"boot_id", text(r->boot_id)},
+		{"node", json_text(r->node, sizeof(r->node))},
+		{"boot_id", json_text(r->boot_id, sizeof(r->boot_id))},
 		{"ts", timestamp(r->ts_ms)},
 		{"event", json_string(record_event_name(r->event))},
 		{"reason", json_string(record_reason_name(r->reason))},
 		{"gateway", endpoint(r->daddr, r->dport)},
-		{"gateway_name", text(r->gateway_name)},
-		{"profile", text(r->profile)},
-		{"method", text(r->method)},
-		{"call_id", text(r->call_id)},
+		{"gateway_name", json_text(r->gateway_name, sizeof(r->gateway_name))},
+		{"profile", json_text(r->profile, sizeof(r->profile))},
+		{"method", json_text(r->method, sizeof(r->method))},
+		{"call_id", json_text(r->call_id, sizeof(r->call_id))},
 		{"cseq", json_integer(r->cseq)},
-		{"branch", text(r->branch)},
-		{"from_tag", text(r->from_tag)},
-		{"ruri", text(r->ruri)},
-		{"from_uri", text(r->from_uri)},
-		{"to_uri", text(r->to_uri)},
+		{"branch", json_text(r->branch, sizeof(r->branch))},
+		{"from_tag", json_text(r->from_tag, sizeof(r->from_tag))},
+		{"ruri", json_text(r->ruri, sizeof(r->ruri))},
+		{"from_uri", json_text(r->from_uri, sizeof(r->from_uri))},
+		{"to_uri", json_text(r->to_uri, sizeof(r->to_uri))},
 		{"in_dialog", json_boolean(r->in_dialog)},
 		{"src", endpoint(r->saddr, r->sport)},
 		{"sends", json_integer(r->sends)},

@@ -101,8 +101,6 @@ int cli_print_table(const struct cli *cli, struct table *t, unsigned indent);
 int cli_no_memory(void);
 struct text did_you_mean(const char *name); /* the end of a sentence */
 
-/* At most n bytes up to a NUL; bytes that are not UTF-8 are taken as Latin-1. NULL: no memory. */
-json_t *json_text(const char *s, size_t n);
 json_t *problems_json(const struct problems *p);
 
 uint64_t now_ns(void); /* CLOCK_MONOTONIC */

@@ -2,6 +2,7 @@
 /* siprtx events: the ladder of each transaction, as it happens. */
 #include <string.h>
 
+#include "json_text.h"
 #include "event_read.h"
 #include "follow.h"
 #include "record.h"

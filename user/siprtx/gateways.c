@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "json_text.h"
 #include "health.h"
 
 /* As the data path chooses: the gateway's own, else the longest prefix, else the first profile. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "json_text.h"
 #include "health.h"
 #include "record.h"
 #include "sip.h"
