@@ -114,6 +114,29 @@ def forward_by_redirect():
         expect_equal((counters["redirected"], counters["captured"]), (3, 3), "counters redirected, captured")
 
 
+@case(seconds=5)
+def generic_mode_where_there_is_no_native():
+    """The outside is a bridge, whose driver runs no XDP: generic mode does the work, and status and log say so."""
+    with Edge(SHORT, start=False, outside="br0") as edge, Capture(edge.gw_ns, "g0") as capture:
+        for command in ("link add br0 type bridge", "link set out0 master br0", "addr flush dev out0", "link set br0 up",
+                        "addr add 10.77.2.1/24 dev br0", "addr add fd77:2::1/64 dev br0 nodad"):
+            edge.run(edge.edge_ns, "ip", *command.split())
+        edge.meet_neighbours()
+        edge.start()
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        call = softswitch.send(Call())
+        expect_same_frames(injected(edge, capture, call), call.message)
+        expect_times(gateway.offsets(call), [0, .3, .6, .9])
+        answered = softswitch.send(Call())
+        gateway.wait(answered, 1, 2)
+        gateway.send(respond(answered.message, 180), "10.77.1.2")
+        time.sleep(1)
+        expect_equal(len(gateway.of(answered)), 1, "INVITEs of the call answered at once")
+        modes = {i["name"]: i["attach"] for i in edge.json("status")["interfaces"]}
+        expect_equal(modes, {"in0": "native", "br0": "generic"}, "modes")
+        expect("generic" in edge.log(), "the log does not name generic mode")
+
+
 @case(seconds=4)
 def zero_copy_where_the_driver_has_none():
     """zerocopy = yes on a veth, whose driver has no such mode: said in the log, and copy mode does the work."""
