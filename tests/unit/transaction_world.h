@@ -43,6 +43,11 @@ static inline uint64_t fake_now(void *ctx)
 	return w.now;
 }
 
+static inline void fake_prepare(void *ctx, uint32_t slot)
+{
+	(void)ctx, (void)slot;
+}
+
 static inline int fake_send(void *ctx, uint32_t slot)
 {
 	(void)ctx;
@@ -81,7 +86,7 @@ static inline void fake_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 }
 
 static const struct transaction_ops ops = {
-	.now = fake_now, .send = fake_send, .in_flight = fake_in_flight, .event = fake_event, .ended = fake_ended};
+	.now = fake_now, .prepare = fake_prepare, .send = fake_send, .in_flight = fake_in_flight, .event = fake_event, .ended = fake_ended};
 
 static inline void boot(void)
 {

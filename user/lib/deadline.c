@@ -186,3 +186,13 @@ uint64_t deadlines_count(const struct deadlines *d)
 {
 	return d->count;
 }
+
+int64_t deadlines_ahead(const struct deadlines *d, unsigned n)
+{
+	const struct queue *q;
+
+	if (!d->waiting)
+		return -1;
+	q = &d->queue[d->heap[0].queue];
+	return q->head + n < q->tail ? (int64_t)entry_at(q, q->head + n)->slot : -1;
+}

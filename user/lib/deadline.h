@@ -24,6 +24,11 @@ void deadlines_free(struct deadlines *d);
 int deadlines_add(struct deadlines *d, uint64_t wait_ns, struct deadline entry);
 /* Takes out the earliest entry due at or before now_ns, of all queues. False: none. */
 bool deadlines_pop(struct deadlines *d, uint64_t now_ns, struct deadline *out);
+/*
+ * The slot of the entry that is `n` behind the next one to expire, if it waits in the same queue; -1: there is none. A
+ * guess at what comes soon, for prefetching.
+ */
+int64_t deadlines_ahead(const struct deadlines *d, unsigned n);
 /* When the next one is due, UINT64_MAX: none. */
 uint64_t deadlines_next(const struct deadlines *d);
 /* Entries held, stale ones included. */

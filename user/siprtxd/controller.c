@@ -71,6 +71,13 @@ static uint64_t op_now(void *ctx)
 	return now_ns();
 }
 
+static void op_prepare(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	sender_prepare(&c->sender, slot);
+}
+
 static int op_send(void *ctx, uint32_t slot)
 {
 	struct controller *c = ctx;
@@ -101,6 +108,7 @@ static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 
 static const struct transaction_ops ops = {
 	.now = op_now,
+	.prepare = op_prepare,
 	.send = op_send,
 	.in_flight = op_in_flight,
 	.event = op_event,

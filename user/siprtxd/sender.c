@@ -234,6 +234,14 @@ static void reap(struct sender *s, struct port *p)
 	} while (n == REAP_BATCH);
 }
 
+void sender_prepare(struct sender *s, uint32_t slot)
+{
+	struct siprtx_slot *frame = &s->pins->slots[slot];
+
+	if (!(frame->wire & WIRE_SUMMED))
+		frame_sum(frame);
+}
+
 int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
@@ -247,8 +255,7 @@ int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 		return -EAGAIN;
 	if (!find_mac(s, slot, now_ns))
 		return -EHOSTUNREACH;
-	if (!(frame->wire & WIRE_SUMMED))
-		frame_sum(frame);
+	sender_prepare(s, slot); /* one a killed controller left unprepared */
 	frame_renew_id(frame, s->id++);
 	err = p->full ? -EAGAIN : xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
 	if (err == -EAGAIN && !p->full) {

@@ -53,7 +53,8 @@ void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n)
  * with a sentence logged once.
  */
 int sender_bind(struct sender *s, uint64_t now_ns);
-/* transaction_ops.send and .in_flight */
+/* transaction_ops.prepare, .send and .in_flight */
+void sender_prepare(struct sender *s, uint32_t slot);
 int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns);
 static inline bool sender_in_flight(const struct sender *s, uint32_t slot)
 {

@@ -29,6 +29,8 @@ struct transaction_event {
 struct transaction_ops {
 	/* CLOCK_MONOTONIC, ns */
 	uint64_t (*now)(void *ctx);
+	/* Makes a new transaction's frame fit for sending, while it is still in the cache from its capture. */
+	void (*prepare)(void *ctx, uint32_t slot);
 	/*
 	 * Hands the slot's frame to the kernel. 0; -EAGAIN: no room now; -EHOSTUNREACH: no MAC known yet;
 	 * anything else (-ENETDOWN): not to be had, this copy is left out.
