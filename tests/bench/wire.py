@@ -123,7 +123,7 @@ def silent_calls(seconds=22, per_second=1000):
                 "cpu_us_per_retransmission": round(used * 1e6 / sends, 2), "idle_cpu_percent": round(idle * 100, 2)}
 
 
-def measure(rounds=3, say=print):
+def measure(rounds=5, say=print):
     raw, ours = [], []
     for n in range(rounds):
         raw.append(raw_afxdp())

@@ -10,8 +10,6 @@
 #define RING_SIZE 2048
 /* What the kernel takes in one wake-up in copy mode (TX_BATCH_SIZE in net/xdp/xsk.c). */
 #define WAKE_BATCH 32
-/* Copies in flight hang on the socket's send buffer, a skb of about 2.3 KiB each: room for a ring full of them. */
-#define SEND_BUFFER (RING_SIZE * 2560)
 
 /*
  * Frames the driver receives into in zero-copy mode, where it takes all of the queue's from the fill ring: it gives
@@ -73,12 +71,8 @@ static int open_socket(struct xsk *x, const char *ifname, bool zerocopy)
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = (zerocopy ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_NEED_WAKEUP,
 	};
-	int err = xsk_socket__create(&x->socket, ifname, 0, x->umem, NULL, &x->tx, &config), bytes = SEND_BUFFER;
 
-	/* as far as rights allow: less room means EAGAIN sooner, no more */
-	if (!err && setsockopt(xsk_socket__fd(x->socket), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
-		setsockopt(xsk_socket__fd(x->socket), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	return err;
+	return xsk_socket__create(&x->socket, ifname, 0, x->umem, NULL, &x->tx, &config);
 }
 
 int xsk_open(struct xsk **out, const char *ifname, const struct xsk_memory *memory, bool zerocopy)
