@@ -132,7 +132,7 @@ def generic_mode_where_there_is_no_native():
         gateway.send(respond(answered.message, 180), "10.77.1.2")
         time.sleep(1)
         expect_equal(len(gateway.of(answered)), 1, "INVITEs of the call answered at once")
-        modes = {i["name"]: i["attach"] for i in edge.json("status")["interfaces"]}
+        modes = {i["name"]: i["program"] for i in edge.json("status")["interfaces"]}
         expect_equal(modes, {"in0": "native", "br0": "generic"}, "modes")
         expect("generic" in edge.log(), "the log does not name generic mode")
 

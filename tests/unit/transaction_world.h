@@ -85,8 +85,12 @@ static inline void fake_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 	w.record[w.n_records++] = end;
 }
 
-static const struct transaction_ops ops = {
-	.now = fake_now, .prepare = fake_prepare, .send = fake_send, .in_flight = fake_in_flight, .event = fake_event, .ended = fake_ended};
+static const struct transaction_ops ops = {.now = fake_now,
+					   .prepare = fake_prepare,
+					   .send = fake_send,
+					   .in_flight = fake_in_flight,
+					   .event = fake_event,
+					   .ended = fake_ended};
 
 static inline void boot(void)
 {

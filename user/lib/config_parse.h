@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by the config_*.c files, and the number and list readers by view.c: sections, their keys and how a value is judged. */
+/* Shared by the config_*.c files, and the number and list readers by view.c: sections, their keys and how a value is
+ * judged. */
 #ifndef SIPRTX_CONFIG_PARSE_H
 #define SIPRTX_CONFIG_PARSE_H
 
