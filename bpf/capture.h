@@ -8,21 +8,36 @@
 #include "key.h"
 #include "wire.h"
 
-/* The profile of a gateway: its own entry, then its address or prefix, then `standard`. */
+/* A profile without a first interval is none. */
+static __always_inline int is_profile(const struct siprtx_in_force *f, __u32 profile)
+{
+	return profile < MAX_PROFILES && f->profiles[(profile & (MAX_PROFILES - 1)) * PROFILE_FIELDS];
+}
+
+/*
+ * The profile of a gateway: its own entry's, then that of its address or prefix, then `standard`. Where one of them
+ * does not exist, the one last in force for this gateway stays.
+ */
 static __always_inline __u32 profile_of(const struct siprtx_slot *slot)
 {
 	struct siprtx_gateway_key exact = {.port = slot->dport};
 	struct siprtx_prefix prefix = {.prefixlen = 128};
+	struct siprtx_in_force *f = map_one(&in_force);
 	struct siprtx_gateway *gateway;
 	__u32 *profile;
 
+	if (!f)
+		return 0;
 	__builtin_memcpy(exact.addr, slot->daddr, 16);
 	gateway = bpf_map_lookup_elem(&gateways, &exact);
-	if (gateway && gateway->profile < MAX_PROFILES)
+	if (gateway && is_profile(f, gateway->profile))
 		return gateway->profile;
 	__builtin_memcpy(prefix.addr, slot->daddr, 16);
 	profile = bpf_map_lookup_elem(&gw_profile, &prefix);
-	return profile && *profile < MAX_PROFILES ? *profile : 0;
+	if (profile ? is_profile(f, *profile) : !gateway || gateway->profile == NO_PROFILE)
+		return profile ? *profile : 0;
+	count(CNT_bad_profile);
+	return gateway && is_profile(f, gateway->last_profile) ? gateway->last_profile : 0;
 }
 
 /* Makes the slot findable and tells the controller: all of it or nothing. 0, or the counter of what was full. */

@@ -217,7 +217,7 @@ struct siprtx_name {
 	char name[NAME_LEN];
 };
 
-/* gw_profile: LPM_TRIE -> u32 profile */
+/* gw_profile: LPM_TRIE -> u32 profile. A number of no profile counts as none, here and in gateways. */
 struct siprtx_prefix {
 	__u32 prefixlen; /* bits of addr, 96 more than an IPv4 prefix says */
 	__u8 addr[16];
@@ -247,7 +247,7 @@ struct siprtx_gateway {
 	__u64 last_invite_ns;
 	__u64 last_response_ns;
 	__u32 last_code;
-	__u32 pad;
+	__u32 last_profile; /* of its last transaction: stands in for one that does not exist */
 };
 
 /* exhausted: HASH, u64 sequence -> record, NUL-terminated strings, cut where too long (truncated). */

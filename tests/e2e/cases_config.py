@@ -2,8 +2,9 @@
 """What is wrong in the configuration or on the host is named: the line, the value, the remedy. Nothing is loaded then."""
 import os
 
-from case import case, expect, expect_equal
+from case import case, expect, expect_equal, expect_times
 from edge import Edge, run, wait_until
+from sip import Call
 
 GOOD = ("[siprtx]", "mode = inline", "inside = in0", "outside = out0", "pin_path = {pin_path}", "journal = {journal}")
 
@@ -109,3 +110,37 @@ def full_file_system():
         said = edge.siprtxd()
         expect(said.returncode == 1 and small in said.stderr, f"exit status {said.returncode}, says {said.stderr!r}")
         expect(nothing_loaded(edge), "something was loaded")
+
+
+@case(seconds=4)
+def unload_is_refused_at_work():
+    """The maps are not taken from under a siprtxd, not even where a pin of theirs is missing; the work goes on."""
+    with Edge("[profile short]\nresend_interval = 0.3,0.3,0.3\n[gateway g]\naddress = 10.77.2.2\nprofile = short\n") as edge:
+        os.unlink(f"{edge.pin_path}/lateness")
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        call = softswitch.send(Call())
+        refused = edge.siprtx("unload", check=False)
+        expect(refused.returncode == 1 and "at work" in refused.stderr, f"unload said {refused.returncode} {refused.stderr}")
+        gateway.wait(call, 4, 3)
+        expect_times(gateway.offsets(call), [0, .3, .6, .9])
+
+
+@case(seconds=4)
+def check_foresees_what_start_would_say():
+    """Another XDP program, maps of another size, no folder for the pins: named by check with the line, and start fails too."""
+    with Edge() as edge:
+        edge.stop()
+        edge.settings["max_transactions"] = 2048
+        edge.write_configuration()
+        for said in (edge.siprtx("check", check=False).stdout, edge.siprtxd("--check").stderr, edge.siprtxd().stderr):
+            expect("siprtx.conf:5: max_transactions" in said and "1024" in said, f"another size: {said}")
+        edge.siprtx("unload")
+        edge.siprtx("load")
+        other = f"[siprtx]\ninside = in0\noutside = out0\npin_path = {edge.pin_path}x\njournal = {edge.journal_path}\n"
+        edge.write_configuration(other)
+        for said in (edge.siprtx("check", check=False).stdout, edge.siprtxd().stderr):
+            expect("siprtx.conf:3: outside" in said and "another XDP program" in said, f"another program: {said}")
+        edge.write_configuration(other.replace(f"{edge.pin_path}x", f"{edge.pin_path}y/z"))
+        for said in (edge.siprtx("check", check=False).stdout, edge.siprtxd().stderr):
+            expect("siprtx.conf:4: pin_path" in said and "mkdir -p" in said, f"no folder: {said}")
+        edge.write_configuration()

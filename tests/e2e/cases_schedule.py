@@ -3,7 +3,7 @@
 import time
 
 from case import DEFAULT, case, expect, expect_equal, expect_fields, expect_times, only
-from edge import Edge
+from edge import Edge, wait_until
 from sip import Call
 
 # profile, more lines of an own profile, when the INVITEs leave, when it is exhausted
@@ -80,3 +80,5 @@ def reinvite_is_marked():
         record = only(edge.wait_journal(call, 4), "records")
         expect_times(gateway.offsets(call), [0, .3, .6])
         expect_fields(record, in_dialog=True, cseq=7, profile="short", gateway_name="g")
+        at = wait_until(lambda: [g for g in edge.json("show", "gateways")["gateways"] if g["exhausted"]], 2)
+        expect_equal(only(at, "gateways")["silent_in_a_row"], 0, "exhausted in a row, rule 27: a call that stands is no route's failure")

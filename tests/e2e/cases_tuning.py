@@ -132,3 +132,23 @@ profile = c
             expect_times(got, [0, wanted])
         names = wait_until(lambda: {r["gateway"]: (r["gateway_name"], r["profile"]) for r in edge.journal()[-3:]} if len(edge.journal()) == 6 else None, 3)
         expect_equal(names, {"10.77.2.2:5060": ("all", "c"), "10.77.2.3:5060": ("one", "a"), "10.77.2.3:5070": ("port", "c")}, "gateway_name and profile in the records")
+
+
+@case(seconds=6)
+def unknown_profile_of_a_gateway():
+    """gw_profile gets the number of no profile: ignored, counted, named by check; the profile last in force stays."""
+    configuration = "[profile a]\nresend_interval = 0.2,0.2\n[gateway all]\naddress = 10.77.2.0/24\nprofile = a\n"
+    with Edge(configuration) as edge:
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        first = softswitch.send(Call())
+        edge.wait_journal(first, 4)
+        time.sleep(.4)  # the gateway's entry is written
+        for profile in (16, 99):
+            edge.bpftool_update("gw_profile", lpm_key("10.77.2.0/24"), profile)
+            call = softswitch.send(Call())
+            record = only(edge.wait_journal(call, 4), "records")
+            expect_times(gateway.offsets(call), [0, .2, .4])
+            expect_fields(record, profile="a", sends=3, reason="no_response")
+            expect_equal(edge.counters()["bad_profile"], 1 if profile == 16 else 2, "counter bad_profile")
+            said = edge.siprtx("check", check=False).stdout
+            expect(f"10.77.2.0/24 has profile {profile}" in said, f"check says {said}")

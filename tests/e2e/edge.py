@@ -175,6 +175,7 @@ class Edge:
         self.settings = {"mode": "inline", "inside": "in0", "outside": "out0", "max_transactions": 1024, **options}
         self.configuration = configuration
         self.process, self.parties, self.children, self.mounts = None, [], [], []
+        self.former_signals = []
         self.selector, self.reader, self.ending = selectors.DefaultSelector(), None, False
 
     def __enter__(self):
@@ -334,6 +335,18 @@ class Edge:
 
     def close(self, keep=False):
         """Takes everything away. `keep` leaves the directory with configuration, log and journal, and says where."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a second Ctrl-C must not leave half of it behind
+                former = signal.signal(number, signal.SIG_IGN)
+                if former is not signal.SIG_IGN:
+                    self.former_signals.append((number, former))
+        try:
+            self._close(keep)
+        finally:
+            for number, former in self.former_signals:
+                signal.signal(number, former)
+
+    def _close(self, keep):
         with _live_lock:
             if self not in _live:
                 return
@@ -375,6 +388,10 @@ def sweep():
             m = re.match(rf"({PREFIX}(\d+)-\d+)(-|$)", entry)
             if m and not os.path.exists(f"/proc/{m.group(2)}"):
                 remove(m.group(1))
+    for entry in os.listdir(tempfile.gettempdir()):
+        m = re.match(rf"{PREFIX}(\d+)-\d+-", entry)
+        if m and not os.path.exists(f"/proc/{m.group(1)}"):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), entry), ignore_errors=True)
 
 
 def close_all():

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -12,6 +13,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +66,24 @@ static void make_links(void)
 		 " lladdr 02:00:00:00:02:02 dev out0");
 }
 
+/* What a test that was killed has left. */
+static void sweep(void)
+{
+	char why[256], path[64];
+	struct dirent *entry;
+	DIR *dir = opendir("/sys/fs/bpf");
+	int pid;
+
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "siprtx-prog-%d", &pid) != 1 || !kill(pid, 0))
+			continue;
+		snprintf(path, sizeof(path), "/sys/fs/bpf/siprtx-prog-%d", pid);
+		unload(path, why, sizeof(why));
+	}
+	if (dir)
+		closedir(dir);
+}
+
 void edge_up(struct edge *e, char *const *overrides)
 {
 	static const char text[] =
@@ -75,6 +95,7 @@ void edge_up(struct edge *e, char *const *overrides)
 	unsigned n = 1;
 	int fd = mkstemp(conf);
 
+	sweep();
 	memset(e, 0, sizeof(*e));
 	snprintf(e->pin_path, sizeof(e->pin_path), "/sys/fs/bpf/siprtx-prog-%d", getpid());
 	snprintf(pin, sizeof(pin), "siprtx.pin_path=%s", e->pin_path);

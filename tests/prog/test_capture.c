@@ -204,6 +204,18 @@ static void test_profiles(void **state)
 	bpf_map_update_elem(edge.pins.fd[PIN_gateways], &key, &gateway, BPF_ANY);
 	s = captured(&(struct shape){0}, "z9hG4bKprof3", &in);
 	assert_int_equal(s->profile, 5);
+	/* a number of no profile counts as none; what this gateway had last stays */
+	counters_clear(&edge);
+	gateway.profile = 31;
+	gateway.last_profile = 4;
+	profile = 16;
+	bpf_map_update_elem(edge.pins.fd[PIN_gw_profile], &prefix, &profile, BPF_ANY);
+	bpf_map_update_elem(edge.pins.fd[PIN_gateways], &key, &gateway, BPF_ANY);
+	s = captured(&(struct shape){0}, "z9hG4bKprof5", &in);
+	assert_int_equal(s->profile, 4);
+	assert_int_equal(counter(&edge, CNT_bad_profile), 1);
+	profile = 3;
+	bpf_map_update_elem(edge.pins.fd[PIN_gw_profile], &prefix, &profile, BPF_ANY);
 	gateway.profile = NO_PROFILE; /* made by the controller to count in: says nothing */
 	bpf_map_update_elem(edge.pins.fd[PIN_gateways], &key, &gateway, BPF_ANY);
 	s = captured(&(struct shape){0}, "z9hG4bKprof4", &in);

@@ -23,7 +23,6 @@
 #include "check_link.h"
 #include "load.h"
 #include "schedule.h"
-#include "view.h"
 
 #define JOURNAL_ROOM	    (16ull << 20) /* a day of 20,000 records of 800 bytes */
 #define LONGEST_PATIENCE_MS 10000	  /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
@@ -105,14 +104,19 @@ static void check_bpffs(const struct config *c, struct problems *problems)
 	strcpy(path, c->pin_path);
 	err = existing_part(path, &fs);
 	if (err)
-		problem_add(problems, PROBLEM_ERROR, "pin_path", "Run as root, or choose a pin_path you may look into",
-			    "%.150s cannot be looked at: %s", c->pin_path, strerror(-err));
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
+			    "Run as root, or choose a pin_path you may look into", "%.150s cannot be looked at: %s",
+			    c->pin_path, strerror(-err));
 	else if (fs.f_type != BPF_FS_MAGIC)
-		problem_add(problems, PROBLEM_ERROR, "pin_path",
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
 			    "Run: mount -t bpf bpf /sys/fs/bpf, and keep pin_path below it",
 			    "%.150s is not on a BPF file system", c->pin_path);
+	else if (strchr(c->pin_path + strlen(path) + 1, '/'))
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
+			    "Make it with mkdir -p, or choose another",
+			    "the folder that %.150s is to be in is not there", c->pin_path);
 	else if (strchr(c->pin_path + strlen(path), '.'))
-		problem_add(problems, PROBLEM_ERROR, "pin_path", "Choose a name without it",
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), "Choose a name without it",
 			    "%.150s has a '.', which the BPF file system refuses", c->pin_path);
 }
 
@@ -128,7 +132,7 @@ static void check_memlock(const struct config *c, struct problems *problems)
 		return;
 	snprintf(remedy, sizeof(remedy), "Set LimitMEMLOCK=infinity for the service, or max_transactions to %llu",
 		 (unsigned long long)limit.rlim_max / SLOT_SIZE);
-	problem_add(problems, PROBLEM_ERROR, "memlock", remedy,
+	problem_add(problems, PROBLEM_ERROR, config_where(c, "max_transactions"), remedy,
 		    "%u transactions need %llu KiB of locked memory, the limit is %llu KiB", c->max_transactions,
 		    (unsigned long long)need >> 10, (unsigned long long)limit.rlim_max >> 10);
 }
@@ -141,7 +145,8 @@ static void check_journal(const struct config *c, struct problems *problems)
 	const char *folder;
 
 	if (!stat(c->journal, &file) && !S_ISREG(file.st_mode)) {
-		problem_add(problems, PROBLEM_ERROR, "journal", remedy, "%.150s is not a file", c->journal);
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), remedy, "%.150s is not a file",
+			    c->journal);
 		return;
 	}
 	strcpy(path, c->journal);
@@ -149,16 +154,17 @@ static void check_journal(const struct config *c, struct problems *problems)
 	if (stat(folder, &file)) {
 		if (errno == ENOENT)
 			snprintf(remedy, sizeof(remedy), "Run: mkdir -p %.200s", folder);
-		problem_add(problems, PROBLEM_ERROR, "journal", remedy, "folder %.150s cannot be used: %s", folder,
-			    strerror(errno));
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), remedy,
+			    "folder %.150s cannot be used: %s", folder, strerror(errno));
 		return;
 	}
 	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) ||
 	    (faccessat(AT_FDCWD, c->journal, W_OK, AT_EACCESS) && errno != ENOENT))
-		problem_add(problems, PROBLEM_ERROR, "journal", "Give the user of siprtxd the right to write there",
-			    "%.150s cannot be written: %s", c->journal, strerror(errno));
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"),
+			    "Give the user of siprtxd the right to write there", "%.150s cannot be written: %s",
+			    c->journal, strerror(errno));
 	else if (!statvfs(folder, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < JOURNAL_ROOM)
-		problem_add(problems, PROBLEM_ERROR, "journal", "Make room, or name a file elsewhere",
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), "Make room, or name a file elsewhere",
 			    "the file system of %.150s has %llu KiB left, the least is %llu KiB", folder,
 			    (unsigned long long)fs.f_bavail * fs.f_frsize >> 10, JOURNAL_ROOM >> 10);
 }
@@ -266,12 +272,33 @@ static void check_forwarding(const struct config *c, struct problems *problems)
 	}
 }
 
+/* Maps that are there already, with transactions in them, must be those this configuration asks for. */
+static void check_pins(const struct config *c, struct problems *problems)
+{
+	struct pins pins;
+	int err = pins_open(&pins, c->pin_path, false);
+
+	if (err == -EPROTO)
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), "Run: siprtx unload",
+			    "%.150s holds maps of another version of siprtx", c->pin_path);
+	if (err)
+		return;
+	if (pins.meta->transactions != c->max_transactions)
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "max_transactions"),
+			    "Set it back, or run siprtx unload, which drops the transactions held",
+			    "the maps that are loaded have %u transactions, not %u", pins.meta->transactions,
+			    c->max_transactions);
+	pins_close(&pins);
+}
+
 void check_host(const struct config *c, struct problems *problems)
 {
 	bool loaded = load_is_done(c);
 
 	capng_get_caps_process();
 	check_links(c, problems);
+	check_attached(c, problems);
+	check_pins(c, problems);
 	check_rights(loaded, problems);
 	check_kernel(loaded, problems);
 	check_bpffs(c, problems);
@@ -281,38 +308,4 @@ void check_host(const struct config *c, struct problems *problems)
 	if (c->mode == MODE_INLINE)
 		check_forwarding(c, problems);
 	check_patience(c, problems);
-}
-
-static void add_bad_value(const struct pins *pins, struct problems *problems, const char *map, unsigned index,
-			  uint32_t in_force, const char *who, const char *why)
-{
-	char line[PATH_MAX + 128], remedy[256];
-
-	bpftool_line(pins->path, map, index, in_force, line, sizeof(line));
-	snprintf(remedy, sizeof(remedy), "Run: %.250s", line);
-	problem_add(problems, PROBLEM_WARNING, map, remedy, "%s%s; it is ignored, %u stays in force", who, why,
-		    in_force);
-}
-
-void check_values(const struct pins *pins, struct problems *problems)
-{
-	char why[128], who[64];
-
-	for (unsigned profile = 0; profile < MAX_PROFILES; profile++) {
-		struct siprtx_name name = {0};
-
-		if (bpf_map_lookup_elem(pins->fd[PIN_profile_names], &profile, &name) || !*name.name)
-			continue;
-		snprintf(who, sizeof(who), "profile %.31s: ", name.name);
-		for (unsigned field = 0; field < PF_COUNT; field++) {
-			unsigned i = profile * PROFILE_FIELDS + field;
-
-			if (!profile_field_ok(field, *pins_u32(pins->profiles, i), why, sizeof(why)))
-				add_bad_value(pins, problems, "profiles", i, pins->in_force->profiles[i], who, why);
-		}
-	}
-	for (unsigned i = 0; i < TUN_COUNT; i++) {
-		if (!tunable_ok(i, *pins_u32(pins->tunables, i), why, sizeof(why)))
-			add_bad_value(pins, problems, "tunables", i, pins->in_force->tunables[i], "", why);
-	}
 }

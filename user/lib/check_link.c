@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "check_link.h"
 
+#include <bpf/libbpf.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
 
+#include "attach.h"
 #include "netlink.h"
 
 struct wanted {
@@ -20,7 +22,7 @@ static void on_link(void *ctx, const struct netlink_link *l)
 		w->link = *l;
 }
 
-static void check_one(const char *name, const char *key, struct problems *problems)
+static void check_one(const char *name, const char *where, struct problems *problems)
 {
 	struct wanted w = {.name = name};
 	const struct netlink_handlers handlers = {.link = on_link, .ctx = &w};
@@ -29,30 +31,51 @@ static void check_one(const char *name, const char *key, struct problems *proble
 	int err = netlink_dump(&handlers);
 
 	if (!err && !link->ifindex) {
-		problem_add(problems, PROBLEM_ERROR, key, "Take the name from the output of: ip link",
+		problem_add(problems, PROBLEM_ERROR, where, "Take the name from the output of: ip link",
 			    "there is no interface %s", name);
 	} else if (err) {
-		problem_add(problems, PROBLEM_ERROR, key, NULL, "interface %s cannot be looked at: %s", name,
+		problem_add(problems, PROBLEM_ERROR, where, NULL, "interface %s cannot be looked at: %s", name,
 			    strerror(-err));
 	} else if (link->type != ARPHRD_ETHER) {
-		problem_add(problems, PROBLEM_ERROR, key, "Name an Ethernet interface", "%s carries no Ethernet", name);
+		problem_add(problems, PROBLEM_ERROR, where, "Name an Ethernet interface", "%s carries no Ethernet",
+			    name);
 	} else if (link->vlan) {
 		/* a parent in another network namespace has no name here */
 		if (link->parent && if_indextoname(link->parent, parent))
 			snprintf(remedy, sizeof(remedy), "Name its parent, %s: siprtx reads the tags itself", parent);
 		else
 			snprintf(remedy, sizeof(remedy), "Name its parent: siprtx reads the tags itself");
-		problem_add(problems, PROBLEM_ERROR, key, remedy, "%s is a VLAN device", name);
+		problem_add(problems, PROBLEM_ERROR, where, remedy, "%s is a VLAN device", name);
 	} else if (!link->wanted_up) {
 		snprintf(remedy, sizeof(remedy), "Run: ip link set %s up", name);
-		problem_add(problems, PROBLEM_WARNING, key, remedy, "%s is down", name);
+		problem_add(problems, PROBLEM_WARNING, where, remedy, "%s is down", name);
 	}
 }
 
 void check_links(const struct config *c, struct problems *problems)
 {
 	for (unsigned i = 0; i < c->n_inside; i++)
-		check_one(c->inside[i], "inside", problems);
+		check_one(c->inside[i], config_where(c, "inside"), problems);
 	for (unsigned i = 0; i < c->n_outside; i++)
-		check_one(c->outside[i], "outside", problems);
+		check_one(c->outside[i], config_where(c, "outside"), problems);
+}
+
+static void check_program(const struct config *c, const char *name, const char *where, struct problems *problems)
+{
+	unsigned ifindex = if_nametoindex(name);
+	char remedy[128];
+	__u32 id = 0;
+
+	if (!ifindex || attach_state(c->pin_path, name) != ATTACH_NONE || bpf_xdp_query_id(ifindex, 0, &id) || !id)
+		return;
+	snprintf(remedy, sizeof(remedy), "Take it off: ip link set %s xdp off", name);
+	problem_add(problems, PROBLEM_ERROR, where, remedy, "another XDP program (id %u) is on %s", id, name);
+}
+
+void check_attached(const struct config *c, struct problems *problems)
+{
+	for (unsigned i = 0; i < c->n_inside; i++)
+		check_program(c, c->inside[i], config_where(c, "inside"), problems);
+	for (unsigned i = 0; i < c->n_outside; i++)
+		check_program(c, c->outside[i], config_where(c, "outside"), problems);
 }

@@ -11,24 +11,56 @@
 static const struct section_kind *const kinds[] = {&section_siprtx, &section_profile, &section_gateway};
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
-void parse_error(struct parser *p, const char *remedy, const char *what, ...)
+/* "siprtx.conf:12" or "-o siprtx.inside=eth9" */
+static void say_where(const struct parser *p, const struct origin *at, char *where, size_t size)
 {
 	const char *path = p->path ? p->path : "";
-	char where[256], line[16] = "", text[256];
-	size_t n = strlen(path), most = 200;
+	char line[16] = "";
+	size_t n = strlen(path), most;
+
+	if (at->line)
+		snprintf(line, sizeof(line), ":%u", at->line);
+	/* of a very long path the end says more than the beginning, and the line must not be cut off */
+	most = size - sizeof(line) - 1;
+	if (at->override)
+		snprintf(where, size, "-o %s", at->override);
+	else
+		snprintf(where, size, "%s%s", n > most ? path + n - most : path, line);
+}
+
+void parse_error(struct parser *p, const char *remedy, const char *what, ...)
+{
+	char where[216], text[256];
 	va_list args;
 
-	if (p->at.line)
-		snprintf(line, sizeof(line), ":%u", p->at.line);
-	/* of a very long path the end says more than the beginning, and the line must not be cut off */
-	if (p->at.override)
-		snprintf(where, sizeof(where), "-o %s", p->at.override);
-	else
-		snprintf(where, sizeof(where), "%s%s", n > most ? path + n - most : path, line);
+	say_where(p, &p->at, where, sizeof(where));
 	va_start(args, what);
 	vsnprintf(text, sizeof(text), what, args);
 	va_end(args);
 	problem_add(p->problems, PROBLEM_ERROR, where, remedy, "%s", text);
+}
+
+void keep_where(struct parser *p, const struct section *s)
+{
+	char at[48];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SECTION_KEYS && s->kind->key[i].name && n < CONFIG_WHERE; i++) {
+		if (!s->key[i].line && !s->key[i].override)
+			continue;
+		say_where(p, &s->key[i], at, sizeof(at));
+		snprintf(p->c->where[n].key, sizeof(p->c->where[n].key), "%s", s->kind->key[i].name);
+		snprintf(p->c->where[n].at, sizeof(p->c->where[n].at), "%s: %s", at, s->kind->key[i].name);
+		n++;
+	}
+}
+
+const char *config_where(const struct config *c, const char *key)
+{
+	for (unsigned i = 0; i < CONFIG_WHERE; i++)
+		if (!strcmp(c->where[i].key, key))
+			return c->where[i].at;
+	return key;
 }
 
 void bad_value(struct parser *p, const struct key *key, const char *value, const char *reason, const char *remedy)

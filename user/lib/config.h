@@ -14,6 +14,7 @@
 #define CONFIG_DEFAULT	    "/etc/siprtx/siprtx.conf"
 #define CONFIG_MAX_PORTS    16
 #define CONFIG_MAX_GATEWAYS 1024
+#define CONFIG_WHERE	    12
 
 enum config_mode { MODE_INLINE, MODE_HOST };
 enum config_capture { CAPTURE_AUTO, CAPTURE_XDP, CAPTURE_EGRESS };
@@ -48,6 +49,9 @@ struct config {
 	char journal[PATH_MAX];
 	struct config_profile profile[MAX_PROFILES]; /* 0..6 built in, own ones after them in file order */
 	unsigned n_profiles;
+	struct { /* where keys of [siprtx] were set, for what turns out about them later */
+		char key[20], at[72];
+	} where[CONFIG_WHERE];
 	struct config_gateway *gateway; /* owned, config_free() */
 	unsigned n_gateways;
 };
@@ -63,5 +67,7 @@ struct config {
 int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out,
 		struct problems *problems);
 void config_free(struct config *c);
+/* "siprtx.conf:4: inside", or the key alone where it was not set. Lasts as long as `c` and `key`. */
+const char *config_where(const struct config *c, const char *key);
 
 #endif

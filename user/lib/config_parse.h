@@ -67,6 +67,9 @@ void parse_error(struct parser *p, const char *remedy, const char *what, ...) __
 void bad_value(struct parser *p, const struct key *key, const char *value, const char *reason, const char *remedy);
 void too_many(struct parser *p, const struct key *key, const char *things, unsigned n, unsigned most);
 
+/* Keeps where each key of this section was set, for config_where(). */
+void keep_where(struct parser *p, const struct section *s);
+
 /* config_ini.c: each header to section_enter(), each key to section_set(). False: the file cannot be read. */
 bool read_file(struct parser *p);
 void section_enter(struct parser *p, const char *header);

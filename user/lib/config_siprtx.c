@@ -143,6 +143,7 @@ static void close_siprtx(struct parser *p, struct section *s)
 		parse_error(p, "Name the interfaces towards the gateways, as in outside = eth1", "outside is not set");
 	if (!s->key[KEY_INSIDE].line && !s->key[KEY_INSIDE].override && c->mode == MODE_INLINE)
 		parse_error(p, "Name the interfaces towards the softswitch, as in inside = eth0", "inside is not set");
+	keep_where(p, s);
 	p->at = s->key[KEY_OUTSIDE];
 	for (unsigned i = 0; i < c->n_outside; i++) {
 		if (has_interface(c->inside, c->n_inside, c->outside[i]))

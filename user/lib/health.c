@@ -30,13 +30,21 @@ static bool is_attached(const struct health_facts *f, const char *name)
 	return false;
 }
 
+/* Seen lately, and there. */
+static bool at_work(const struct health_facts *f)
+{
+	return controller_alive(f->meta, f->now_ns) && f->meta->pid && !f->gone;
+}
+
 static void judge_controller(const struct health_facts *f, struct problems *reasons)
 {
 	const struct siprtx_meta *m = f->meta;
 
-	if (controller_alive(m, f->now_ns))
+	if (at_work(f))
 		return;
-	if (!m->pid || !m->alive_ns)
+	if (f->gone)
+		problem_add(reasons, PROBLEM_ERROR, "", "start siprtxd", "the controller, process %u, is gone", m->pid);
+	else if (!m->pid || !m->alive_ns)
 		problem_add(reasons, PROBLEM_ERROR, "", "start siprtxd", "the controller is not running");
 	else
 		problem_add(reasons, PROBLEM_ERROR, "", "start siprtxd", "the controller has not been seen for %s",
@@ -51,7 +59,7 @@ static bool served(const struct health_facts *f, const char *name, bool outside)
 	if (!is_attached(f, name))
 		return false;
 	/* without a controller no heart beats: that has been said already */
-	if (!outside || !controller_alive(f->meta, f->now_ns))
+	if (!outside || !at_work(f))
 		return true;
 	i = meta_interface(f->meta, name);
 	beat = i && i->outside < MAX_OUTSIDE ? f->meta->heartbeat[i->outside] : 0;
@@ -73,7 +81,10 @@ static void judge_side(const struct health_facts *f, const char (*name)[IFNAMSIZ
 		if (served(f, name[i], outside))
 			continue;
 		known = meta_interface(f->meta, name[i]);
-		if (!is_attached(f, name[i]))
+		if (!is_attached(f, name[i]) && known && !known->up && at_work(f))
+			problem_add(reasons, level, "", "bring it back, siprtxd attaches to it by itself",
+				    "%s interface %s is gone or down", side, name[i]);
+		else if (!is_attached(f, name[i]))
 			problem_add(reasons, level, "", "start siprtxd, or run siprtx load",
 				    "no program is attached to %s interface %s", side, name[i]);
 		else if (known && !known->up)
@@ -91,7 +102,7 @@ enum health health_judge(const struct health_facts *f, struct problems *reasons)
 	judge_controller(f, reasons);
 	judge_side(f, f->config->outside, f->config->n_outside, true, reasons);
 	judge_side(f, f->config->inside, f->config->n_inside, false, reasons);
-	if (!f->capture && controller_alive(f->meta, f->now_ns))
+	if (!f->capture && at_work(f))
 		problem_add(reasons, PROBLEM_ERROR, "", "run siprtx set capture 1", "capture is switched off");
 	if (f->meta->journal_errno)
 		problem_add(reasons, PROBLEM_WARNING, "", "make room or set the path's rights",

@@ -5,11 +5,13 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,6 +99,11 @@ static int make_folder(struct loading *l)
 	}
 	if (errno == EEXIST)
 		return 0;
+	if (errno == ENOENT)
+		return because(
+			l, -ENOENT,
+			"the folder that %s is to be in is not there. Make it (mkdir -p), or choose another pin_path.",
+			l->c->pin_path);
 	return because(l, -errno,
 		       "cannot make %s: %s. Mount a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and run as root.",
 		       l->c->pin_path, strerror(errno));
@@ -306,26 +313,37 @@ bool load_is_done(const struct config *c)
 	return done;
 }
 
+int lock_pins(const char *pin_path)
+{
+	int fd = open(pin_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
+		return fd < 0 ? -errno : fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
 int unload(const char *pin_path, char *why, size_t why_size)
 {
-	int links;
+	int lock = lock_pins(pin_path), links, err = 0;
 
-	if (access(pin_path, F_OK)) {
-		snprintf(why, why_size, "nothing is loaded under %s.", pin_path);
-		return -ENOENT;
+	if (lock < 0) {
+		if (lock == -ENOENT)
+			snprintf(why, why_size, "nothing is loaded under %s.", pin_path);
+		else if (lock == -EWOULDBLOCK)
+			snprintf(why, why_size, "a siprtxd is at work on the maps under %s. End it first.", pin_path);
+		else
+			snprintf(why, why_size, "cannot read %s: %s. Run as root.", pin_path, strerror(-lock));
+		return lock == -EWOULDBLOCK ? -EBUSY : lock;
 	}
 	links = detach_others(pin_path, NULL, 0);
-	if (links < 0) {
-		snprintf(why, why_size, "cannot read %s: %s. Run as root.", pin_path, strerror(-links));
-		return links;
-	}
 	unpin_maps(pin_path);
-	if (rmdir(pin_path) && errno != ENOENT) {
-		int err = -errno;
-
-		snprintf(why, why_size, "%s is not empty or cannot be removed: %s. Remove what is in it by hand.",
-			 pin_path, strerror(-err));
-		return err;
+	if (links < 0 || rmdir(pin_path)) {
+		err = links < 0 ? links : -errno;
+		snprintf(why, why_size, "%s cannot be removed: %s. Remove what is in it by hand.", pin_path,
+			 strerror(-err));
 	}
-	return 0;
+	close(lock);
+	return err;
 }

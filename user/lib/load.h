@@ -18,7 +18,13 @@ int load(const struct config *c, char *why, size_t why_size);
 /* True when programs of this ABI are attached under c->pin_path to the interfaces `c` names. */
 bool load_is_done(const struct config *c);
 
-/* Detaches everything pinned under `pin_path` and removes the pins. 0; -ENOENT: nothing was there; -errno. */
+/*
+ * Detaches everything pinned under `pin_path` and removes the pins. 0; -ENOENT: nothing was there; -EBUSY: a siprtxd
+ * holds the folder; -errno.
+ */
 int unload(const char *pin_path, char *why, size_t why_size);
+
+/* Locks the folder of the pins for one process, as long as the fd is open: that, -EWOULDBLOCK, or -errno. */
+int lock_pins(const char *pin_path);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* siprtx check, load, unload */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "check.h"
@@ -68,29 +67,11 @@ int cmd_load(struct cli *cli, char **args)
 	return done(cli, "loaded");
 }
 
-/* The process that calls itself the controller of these maps, 0: none is there. */
-static pid_t controller_pid(struct cli *cli)
-{
-	char why[PATH_MAX + 256];
-	pid_t pid = 0;
-
-	if (cli_open(cli, false, why, sizeof(why)))
-		return 0;
-	if (controller_alive(cli->pins.meta, now_ns()))
-		pid = cli->pins.meta->pid;
-	cli_close(cli);
-	return pid > 0 && (!kill(pid, 0) || errno == EPERM) ? pid : 0;
-}
-
 int cmd_unload(struct cli *cli, char **args)
 {
 	char why[PATH_MAX + 512];
-	pid_t pid = controller_pid(cli);
 
 	(void)args;
-	if (pid)
-		return cli_fail(CLI_FAILED, "siprtxd, process %d, is at work on the maps under %s; stop it first",
-				(int)pid, cli->config.pin_path);
 	if (unload(cli->config.pin_path, why, sizeof(why)))
 		return cli_fail(CLI_FAILED, "%s", why);
 	return done(cli, "unloaded");

@@ -86,6 +86,18 @@ static int print_event(const struct cli *cli, const struct siprtx_event *e, int6
 	return cli->json ? cli_print_json_line(event_json(e, unix_ms)) : print_text(cli, e, unix_ms);
 }
 
+/* What the log holds now, as one object. */
+static int print_snapshot(const struct cli *cli, struct reader *r)
+{
+	json_t *list = json_array();
+	struct siprtx_event e;
+	uint64_t missed = 0;
+
+	while (event_next(cli->pins.events, &cli->pins.meta->next_event, &r->pos, &e, &missed))
+		json_array_append_new(list, event_json(&e, (e.ns + r->wall_offset_ns) / 1000000));
+	return cli_print_json(cli, json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "events", list));
+}
+
 static int print_new(const struct cli *cli, void *at)
 {
 	struct reader *r = at;
@@ -112,5 +124,7 @@ int cmd_events(struct cli *cli, char **args)
 	};
 
 	(void)args;
+	if (cli->json && !cli->follow)
+		return print_snapshot(cli, &r);
 	return cli->follow ? follow(cli, print_new, &r) : print_new(cli, &r);
 }

@@ -3,6 +3,7 @@
 #include "status.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "attach.h"
@@ -85,6 +86,7 @@ static void judge(const struct cli *cli, struct status *s)
 		.meta = &s->meta,
 		.attached = attached,
 		.capture = cli->pins.in_force->tunables[TUN_capture],
+		.gone = s->meta.pid && kill(s->meta.pid, 0) && errno == ESRCH,
 		.now_ns = s->now_ns,
 	};
 	unsigned i;

@@ -2,28 +2,10 @@
 #include "claim.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "load.h"
 #include "log.h"
-
-static int lock_folder(const char *path, int *lock)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		*lock = fd;
-		return 0;
-	}
-	err = -errno;
-	close(fd);
-	return err;
-}
 
 static int say_locked(const char *path, int err)
 {
@@ -57,18 +39,18 @@ static int load_missing(const struct config *config)
 int claim_pins(const struct config *config, struct pins *pins, int *lock)
 {
 	/* before the load, where there is something to lock: the maps of a running controller are not to be touched */
-	int err = lock_folder(config->pin_path, lock);
-	bool locked = !err;
+	int err;
 
-	if (err && err != -ENOENT)
-		return say_locked(config->pin_path, err);
+	*lock = lock_pins(config->pin_path);
+	if (*lock < 0 && *lock != -ENOENT)
+		return say_locked(config->pin_path, *lock);
 	err = load_missing(config);
 	if (err)
 		return err;
-	if (!locked)
-		err = lock_folder(config->pin_path, lock);
-	if (err)
-		return say_locked(config->pin_path, err);
+	if (*lock < 0)
+		*lock = lock_pins(config->pin_path);
+	if (*lock < 0)
+		return say_locked(config->pin_path, *lock);
 	err = pins_open(pins, config->pin_path, true);
 	if (err)
 		log_error("cannot open the maps under %s: %s. Run as root.", config->pin_path, strerror(-err));

@@ -213,6 +213,14 @@ static void load_again(struct controller *c, uint64_t now)
 	netlink_dump(&handlers);
 }
 
+/* The slot in each CPU's hand is one more than is promised. */
+static uint32_t free_slots(const struct controller *c)
+{
+	uint32_t held = transactions_held(c->transactions), all = c->pins.meta->transactions;
+
+	return held < all ? all - held : 0;
+}
+
 static void do_chores(struct controller *c, uint64_t now)
 {
 	__u64 *stats = c->pins.stats;
@@ -230,7 +238,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	}
 	gateways_flush(&c->ledger.gateways);
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
-	stats[STAT_slots_free] = c->pins.entries[PIN_slots] - transactions_held(c->transactions);
+	stats[STAT_slots_free] = free_slots(c);
 }
 
 static void say_ready(struct controller *c)
@@ -460,6 +468,10 @@ static void stop(struct controller *c)
 	ring_buffer__free(c->notes);
 	transactions_free(c->transactions);
 	ledger_close(&c->ledger);
+	if (m && m->next_seq - 1 > m->journaled_seq)
+		log_warning("%llu records are in the map exhausted and not in the journal; a siprtxd that can write it "
+			    "makes up for it, `siprtx unload` loses them",
+			    (unsigned long long)(m->next_seq - 1 - m->journaled_seq));
 	if (c->epoll >= 0)
 		close(c->epoll);
 	if (c->netlink >= 0)

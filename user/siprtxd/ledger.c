@@ -61,6 +61,7 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 	case EV_NEW:
 		v->invites++;
 		v->last_invite_ns = e->ns;
+		v->last_profile = s->profile;
 		break;
 	case EV_SEND:
 		v->sends++;
@@ -76,7 +77,6 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 		break;
 	case EV_EXHAUSTED:
 		v->exhausted += e->code == END_NO_RESPONSE;
-		v->silent += e->code == END_NO_RESPONSE;
 		v->timeouts += e->code != END_NO_RESPONSE && e->code != END_HELD_TOO_LONG;
 		break;
 	case EV_COPY:
@@ -125,6 +125,9 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 	s->record_seq = seq;
 	record_build(s, &context, &r);
 	recorder_add(l->recorder, &r);
+	/* a call that stands is no route's failure (rule 27) */
+	if (end == END_NO_RESPONSE && !r.in_dialog)
+		gateway_of(l, slot)->value.silent++;
 }
 
 void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
