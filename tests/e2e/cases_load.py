@@ -65,10 +65,12 @@ def full_house():
         time.sleep(0.3)
         counts = [len(gateway.of(c)) for c in calls]
         served = edge.counters()["captured"]
-        expect(16 <= served <= free, f"{served} calls captured with {free} slots")
-        expect_equal(counts, [3] * served + [1] * (40 - served), "INVITEs of each call")
+        most = 16 + os.sysconf("SC_NPROCESSORS_CONF")  # one slot may be in each CPU's hand
+        expect(16 <= served <= most, f"{served} calls captured with {free} slots")
+        expect_equal(counts[:16], [3] * 16, "INVITEs of each of the first sixteen calls")
+        expect_equal(sorted(counts[16:]), [1] * (40 - served) + [3] * (served - 16), "INVITEs of the other calls")
         expect_equal(served_now, served, "transactions held while full")
-        for call in calls[:served]:
+        for call in calls[:16]:
             expect_times(gateway.offsets(call), [0, .5, 1.5])
         expect_equal(edge.counters()["no_slot"], 40 - served, "counter no_slot")
         expect("raise max_transactions" in status, f"siprtx status does not say that it is full: {status}")
