@@ -45,6 +45,7 @@ struct controller {
 	int lock, epoll, signals, netlink;
 	struct ring_buffer *notes;
 	unsigned notes_taken;
+	struct calls *calls;
 	struct transactions *transactions;
 	struct sender sender;
 	struct ledger ledger;
@@ -392,7 +393,12 @@ static int open_all(struct controller *c)
 		log_error("cannot learn the interfaces: %s", strerror(-err));
 		return err;
 	}
-	return ledger_open(&c->ledger, &c->pins, c->config, now_ns());
+	c->calls = calls_new(c->pins.slots, c->pins.entries[PIN_slots]);
+	if (!c->calls) {
+		log_error("out of memory for the calls. Give siprtxd more, or make max_transactions smaller.");
+		return -ENOMEM;
+	}
+	return ledger_open(&c->ledger, &c->pins, c->calls, c->config, now_ns());
 }
 
 /* Takes up what is in the maps. */
@@ -402,6 +408,7 @@ static int adopt(struct controller *c)
 		.slots = c->pins.slots,
 		.n_slots = c->pins.entries[PIN_slots],
 		.in_force = c->pins.in_force,
+		.calls = c->calls,
 		.free = c->free,
 		.stats = c->pins.stats,
 		.lateness = c->pins.lateness,
@@ -460,6 +467,7 @@ static void stop(struct controller *c)
 	ring_buffer__free(c->notes);
 	transactions_free(c->transactions);
 	ledger_close(&c->ledger);
+	calls_free(c->calls);
 	if (c->epoll >= 0)
 		close(c->epoll);
 	if (c->netlink >= 0)
