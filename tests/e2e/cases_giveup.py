@@ -19,7 +19,7 @@ def given_up(edge, call):
 
 @case(seconds=14)
 def copies_that_stop_end_the_call_to_a():
-    """abandoned: the copies of a B2BUA stop at 1.5 s; its next leg, to B, has a new Call-ID. Nothing to A after 1.5 + 2 x 1 + 0.5 s; no record."""
+    """Rule 18, abandoned: the copies of a B2BUA stop at 1.5 s; its next leg, to B, has a new Call-ID. Nothing to A after 1.5 + 2 x 1 + 0.5 s; no record."""
     with Edge(**TWO) as edge:
         softswitch, a, b = edge.softswitch(), edge.gateway(), edge.gateway("10.77.2.3")
         call = Call()
@@ -43,8 +43,9 @@ def copies_that_stop_end_the_call_to_a():
 
 @case(seconds=10)
 def invite_to_b_ends_the_call_to_a():
-    """superseded: after 1 s and more the same call goes to B. Nothing to A after, though no copy was ever seen; no record."""
-    with Edge("[profile short]\nresend_interval = 0.5,1,2\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n", **TWO) as edge:
+    """Rule 18, superseded: after 1 s and more the same call goes to B. Nothing to A after, though no copy was ever seen; no record."""
+    with Edge("[profile short]\nresend_interval = 0.5,1,2\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n", start=False, **TWO) as edge:
+        edge.start(arguments=["-v"])
         softswitch, a, b = edge.softswitch(), edge.gateway(), edge.gateway("10.77.2.3")
         call = softswitch.send(Call())
         fork = softswitch.send(leg(call))
@@ -58,6 +59,11 @@ def invite_to_b_ends_the_call_to_a():
         expect_times(b.offsets(second), [0, .5, 1.5, 3.5], "INVITEs at B")
         expect_equal(edge.stats()["superseded"], 1, "counter superseded")
         expect_equal({r["gateway"] for r in edge.journal(call)}, {"10.77.2.3:5060"}, "gateways in the records")
+        expect("superseded, after 2 sends" in edge.log(), f"siprtxd -v does not log it: {edge.log()[-500:]}")
+        # its schedule is over: the key alone is remembered (rule 23)
+        softswitch.send(call)
+        time.sleep(0.8)
+        expect_equal((len(a.of(call)), edge.counters()["remembered"]), (3, 1), "INVITEs at A after a copy that came too late, counter remembered")
 
 
 def leg(call):
@@ -70,7 +76,7 @@ def leg(call):
 
 @case(seconds=14)
 def further_copy_takes_the_call_up_again():
-    """Given up by either sign; then a copy passes, the schedule goes on from it, and the next copy is absorbed."""
+    """Rule 18: given up by either sign; then a copy passes, the schedule goes on from it, and the next copy is absorbed."""
     with Edge(**TWO) as edge:
         softswitch, a = edge.softswitch(), edge.gateway()
         edge.gateway("10.77.2.3")

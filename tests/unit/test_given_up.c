@@ -287,6 +287,48 @@ static void restart_in_between(void **state)
 	}
 }
 
+/* Until long after its schedule: nothing is sent for it any more. */
+static void given_up_before_a_long_stop(void **state)
+{
+	for (uint64_t down = 5000; down < 100000; down += 5000) {
+		uint32_t slot;
+
+		again(state);
+		slot = call(0);
+		OWN_COPIES(slot, 500, 1500);
+		run_until(5000);
+		crash(down);
+		run_until(200000);
+		EXPECT_SENT(500, 1500, 3500);
+		assert_int_equal(w.stats[STAT_abandoned], 1);
+		assert_int_equal(w.n_records, 0);
+		expect_all_free();
+
+		again(state);
+		invite("one@x", "t", 1, 1);
+		run_until(1200);
+		answer(invite("one@x", "t", 2, 2), STAGE_NOTHING, 200);
+		crash(down);
+		run_until(200000);
+		EXPECT_SENT(500);
+		assert_int_equal(w.n_records, 0);
+		expect_all_free();
+	}
+}
+
+/* The copies went on to the end of a list of 30 s; who looks too late sees them missing, but the schedule was first. */
+static void exhausted_before_the_copies_were_missed(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	OWN_COPIES(slot, 505, 1510, 3515, 7520, 11525, 15530, 19535, 23540, 27545);
+	run_until(31600);
+	crash(10000);
+	run_until(50000);
+	expect_record(END_NO_RESPONSE);
+}
+
 static void taken_up_again_after_a_restart(void **state)
 {
 	uint32_t slot = call(0);
@@ -388,6 +430,22 @@ static void what_does_not_supersede(void **state)
 	assert_int_equal(w.stats[STAT_superseded], 0);
 }
 
+/* What has ended is of no call any more, and its slot is another's. */
+static void ended_ones_are_forgotten(void **state)
+{
+	uint32_t a = invite("one@x", "t", 1, 1), b = invite("one@x", "t", 2, 2), same[CALLS_SAME];
+
+	(void)state;
+	answer(a, STAGE_NOTHING, 200);
+	assert_int_equal(calls_same(w.calls, b, same), 0);
+	a = invite("two@x", "t", 3, 1);
+	answer(b, STAGE_NOTHING, 200);
+	run_until(2000);
+	b = invite("one@x", "t", 4, 3);
+	assert_int_equal(calls_same(w.calls, b, same), 0);
+	expect_calling(a);
+}
+
 /* Parallel forks after all: the copies of the former one say so. */
 static void superseded_and_taken_up_again(void **state)
 {
@@ -436,10 +494,13 @@ int main(void)
 		CASE(taken_up_again_is_exhausted),
 		CASE(response_or_cancel_after_it),
 		CASE(restart_in_between),
+		CASE(given_up_before_a_long_stop),
+		CASE(exhausted_before_the_copies_were_missed),
 		CASE(taken_up_again_after_a_restart),
 		CASE(call_goes_to_another_gateway),
 		CASE(third_gateway),
 		CASE(what_does_not_supersede),
+		CASE(ended_ones_are_forgotten),
 		CASE(superseded_and_taken_up_again),
 		CASE(superseded_over_a_restart),
 	};
