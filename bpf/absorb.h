@@ -6,6 +6,18 @@
 #include "count.h"
 #include "slot.h"
 
+/* The controller sees by these that the copies have stopped (rule 18). One seen twice (rule 30) has no gap of its own.
+ */
+static __always_inline void keep_copy_time(struct siprtx_slot *slot, __u64 now)
+{
+	__u64 before = slot->copy_ns ?: slot->first_ns;
+
+	if ((__s64)(now - before) < (__s64)tunable(TUN_dup_window) * 1000000)
+		return;
+	*(volatile __u64 *)&slot->copy_gap_ns = now - before;
+	*(volatile __u64 *)&slot->copy_ns = now;
+}
+
 /* An INVITE whose key is known. XDP_DROP only while siprtx sends in its place. */
 static __always_inline int repeated_invite(const struct siprtx_txn *txn, const struct siprtx_key *key)
 {
@@ -22,7 +34,7 @@ static __always_inline int repeated_invite(const struct siprtx_txn *txn, const s
 	/* also where another CPU's clock was read first */
 	if ((__s64)(now - slot->first_ns) < (__s64)tunable(TUN_dup_window) * 1000000)
 		return pass(CNT_dup);
-	slot->copy_ns = now;
+	keep_copy_time(slot, now);
 	if (word & WORD_TAKEN && tunable(TUN_absorb) && sending(m, slot->outside, now)) {
 		count(CNT_absorbed);
 		return XDP_DROP;

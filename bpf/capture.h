@@ -98,7 +98,7 @@ static __always_inline int new_invite(struct xdp_md *ctx, const struct packet *p
 	slot->first_ns = now;
 	slot->cseq = cpu->msg.cseq;
 	slot->profile = profile_of(slot);
-	slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
+	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
 	slot->late_us_max = 0;
 	slot->sends = slot->step = 0;
 	if (forward_xdp)

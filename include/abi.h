@@ -46,14 +46,20 @@ enum siprtx_stage { /* VOS3000's five; a later one never has a shorter deadline 
 		    STAGE_RINGING = 4,	    /* 180 */
 };
 
-enum siprtx_end { /* why a transaction is ST_TERMINATED */
-		  END_NONE = 0,
-		  END_NO_RESPONSE = 1,
-		  END_TRYING_TIMEOUT = 2,
-		  END_PROGRESS_TIMEOUT = 3,
-		  END_RINGING_TIMEOUT = 4,
-		  END_CANCELLED = 5,
-		  END_HELD_TOO_LONG = 6,
+/*
+ * Why a transaction is ST_TERMINATED. In a word that is ST_CALLING: why the softswitch seems to have given it up (rule
+ * 18). It is held on without WORD_TAKEN then, so that a further copy passes and takes it up again.
+ */
+enum siprtx_end {
+	END_NONE = 0,
+	END_NO_RESPONSE = 1,
+	END_TRYING_TIMEOUT = 2,
+	END_PROGRESS_TIMEOUT = 3,
+	END_RINGING_TIMEOUT = 4,
+	END_CANCELLED = 5,
+	END_HELD_TOO_LONG = 6,
+	END_ABANDONED = 7,  /* the softswitch's own copies stopped */
+	END_SUPERSEDED = 8, /* the softswitch sent the call to another gateway */
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
@@ -79,10 +85,10 @@ static inline __u32 word_state(__u64 w)
 	return w & 0xf;
 }
 
-/* The word with another state, stage, code; generation, end and flags stay. */
+/* The word with another state, stage, code, and no end; generation and flags stay. */
 static inline __u64 word_moved(__u64 w, __u32 state, __u32 stage, __u32 code)
 {
-	return (w & 0xffffffff0000ff00ull) | (__u64)(code & 0xffff) << 16 | (stage & 0xf) << 4 | (state & 0xf);
+	return (w & 0xffffffff00000f00ull) | (__u64)(code & 0xffff) << 16 | (stage & 0xf) << 4 | (state & 0xf);
 }
 
 struct siprtx_key { /* keyed 128-bit hash, see key.h */
@@ -109,8 +115,9 @@ struct siprtx_slot {
 	__u8 outside; /* index into siprtx_meta.heartbeat */
 	__u8 wire;    /* WIRE_* */
 	__u8 pad[4];
-	/* written by XDP later, by one store; a reader may see the former value */
-	__u64 copy_ns; /* the softswitch's last own copy, passed or absorbed; 0: none */
+	/* written by XDP later, in this order; a reader may see a former value */
+	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
+	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
 	/* written by the controller alone */
 	__u64 resp_ns; /* when the present stage was entered, 0: no response yet */
 	__u64 due_ns;  /* the next deadline */
@@ -119,7 +126,7 @@ struct siprtx_slot {
 	__u16 sends;	  /* datagrams known to have gone to the gateway, the first one included */
 	__u16 step;	  /* interval being waited on: 0..9; SLOT_STEP_FINAL after the last */
 	__u64 record_seq; /* of its record, given before the record is written; 0: none */
-	__u8 reserved[SLOT_HEADER - 160];
+	__u8 reserved[SLOT_HEADER - 168];
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
 	__u8 frame[SLOT_SIZE - SLOT_HEADER];
 };
@@ -331,6 +338,7 @@ enum siprtx_event_kind {
 	EV_CANCEL = 5,
 	EV_EXHAUSTED = 6, /* reason in code: enum siprtx_end */
 	EV_LATE = 7,	  /* code: a response after the end */
+	EV_GIVEN_UP = 8,  /* by the softswitch; reason in code: END_ABANDONED, END_SUPERSEDED */
 };
 
 #define MAX_EVENTS 16384

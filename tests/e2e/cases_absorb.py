@@ -86,6 +86,7 @@ def passed_copy_counts_as_a_send():
     """absorb = 0: a copy of the softswitch passes, stands for ours, and the schedule goes on from it."""
     with Edge("[profile short]\nresend_interval = 0.5,1,1\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n") as edge:
         edge.siprtx("set", "absorb", "0")
+        edge.siprtx("set", "abandon", "0")  # one copy and no more is a sign of its own
         time.sleep(0.1)
         softswitch, gateway = edge.softswitch(), edge.gateway()
         call = Call()

@@ -146,6 +146,49 @@ static void test_own_copies(void **state)
 	assert_int_equal(counter(&edge, CNT_copy_answered), 1);
 }
 
+/* What tells the controller that the copies have stopped, and a copy after it was so (rules 18, 30). */
+static void test_gap_between_copies(void **state)
+{
+	struct siprtx_slot *s = call("z9hG4bKgap");
+	__u64 before;
+
+	(void)state;
+	assert_int_equal(s->copy_ns, 0);
+	edge.pins.in_force->tunables[TUN_dup_window] = 100;
+	assert_int_equal(invite_again("z9hG4bKgap"), PASS);
+	assert_int_equal(s->copy_gap_ns, s->copy_ns - s->first_ns);
+	/* that copy, seen twice */
+	before = s->copy_ns;
+	assert_int_equal(invite_again("z9hG4bKgap"), PASS);
+	assert_int_equal(s->copy_ns, before);
+	assert_int_equal(s->copy_gap_ns, before - s->first_ns);
+	edge.pins.in_force->tunables[TUN_dup_window] = 5;
+	/* absorbed ones count too */
+	s->word |= WORD_TAKEN;
+	before = s->copy_ns -= 2000000000;
+	assert_int_equal(invite_again("z9hG4bKgap"), DROP);
+	assert_in_range(s->copy_gap_ns, 2000000000, 3000000000);
+	assert_int_equal(s->copy_gap_ns, s->copy_ns - before);
+	/* given up: it passes, and the controller is told */
+	s->word = (s->word & ~(__u64)WORD_TAKEN) | END_ABANDONED << 12;
+	take_notes();
+	assert_int_equal(invite_again("z9hG4bKgap"), PASS);
+	take_notes();
+	assert_int_equal(n_noted, 1);
+	assert_int_equal(noted[0].kind, NOTE_COPY);
+	assert_int_equal(word_end(noted[0].word), END_ABANDONED);
+	/* and a CANCEL is one */
+	cancel_call("z9hG4bKgap");
+	assert_int_equal(word_state(s->word), ST_TERMINATED);
+	assert_int_equal(word_end(s->word), END_CANCELLED);
+
+	s = call("z9hG4bKgap2");
+	s->word |= END_SUPERSEDED << 12;
+	respond("z9hG4bKgap2", 180);
+	assert_int_equal(word_state(s->word), ST_PROCEEDING);
+	assert_int_equal(word_end(s->word), END_NONE);
+}
+
 static void test_stages(void **state)
 {
 	static const struct {
@@ -342,10 +385,15 @@ static void test_other_transactions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_copies),	    cmocka_unit_test(test_stages),
-		cmocka_unit_test(test_any_response_counts), cmocka_unit_test(test_not_ours),
-		cmocka_unit_test(test_ipv6_source),	    cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_remembered),	    cmocka_unit_test(test_other_transactions),
+		cmocka_unit_test(test_own_copies),
+		cmocka_unit_test(test_gap_between_copies),
+		cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_any_response_counts),
+		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_ipv6_source),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_remembered),
+		cmocka_unit_test(test_other_transactions),
 	};
 
 	return cmocka_run_group_tests_name("prog: match", tests, up, down);

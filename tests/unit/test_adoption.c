@@ -4,7 +4,7 @@
 
 static void crash(uint64_t down_ms)
 {
-	transactions_free(w.t);
+	teardown(NULL);
 	w.now += down_ms * MS;
 	boot();
 }

@@ -24,6 +24,7 @@ static struct world {
 	__u64 free_head;
 	struct siprtx_in_force in_force;
 	__u64 stats[MAX_STATS], lateness[LATENESS_BUCKETS];
+	struct calls *calls;
 	struct transactions *t;
 	uint64_t now;
 	int send_error;	    /* what the wire answers */
@@ -33,7 +34,7 @@ static struct world {
 	unsigned n_sent;
 	enum siprtx_end record[SLOTS * 4];
 	unsigned n_records, n_ended, n_responses, n_copies;
-	uint64_t next_seq;
+	uint64_t next_seq, given_up_ms;
 	void (*on_send)(uint32_t slot);
 } w;
 
@@ -71,6 +72,7 @@ static inline void fake_event(void *ctx, uint32_t slot, const struct transaction
 	(void)ctx, (void)slot;
 	w.n_responses += e->kind == EV_RESPONSE;
 	w.n_copies += e->kind == EV_COPY;
+	w.given_up_ms = e->kind == EV_GIVEN_UP ? (w.now - START) / MS : w.given_up_ms;
 }
 
 static inline void fake_ended(void *ctx, uint32_t slot, enum siprtx_end end)
@@ -79,7 +81,7 @@ static inline void fake_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 
 	(void)ctx;
 	w.n_ended++;
-	if (end == END_NONE || end == END_CANCELLED || end == END_HELD_TOO_LONG || s->record_seq)
+	if (!end_is_exhaustion(end) || s->record_seq)
 		return;
 	s->record_seq = ++w.next_seq;
 	w.record[w.n_records++] = end;
@@ -104,6 +106,8 @@ static inline void boot(void)
 		.ops = &ops,
 	};
 
+	w.calls = env.calls = calls_new(w.slots, SLOTS);
+	assert_non_null(w.calls);
 	w.t = transactions_new(&env);
 	assert_non_null(w.t);
 	assert_int_equal(transactions_adopt(w.t), 0);
@@ -115,6 +119,8 @@ static inline int setup(void **state)
 	memset(&w, 0, sizeof(w));
 	w.now = START;
 	memcpy(w.in_force.profiles, builtin_profile, sizeof(builtin_profile));
+	w.in_force.tunables[TUN_abandon] = 1;
+	w.in_force.tunables[TUN_supersede_after] = 1000;
 	for (uint32_t i = 0; i < SLOTS; i++)
 		w.below[2 * i] = i + 1 < SLOTS ? i + 2 : 0;
 	w.free_head = 1;
@@ -126,6 +132,7 @@ static inline int teardown(void **state)
 {
 	(void)state;
 	transactions_free(w.t);
+	calls_free(w.calls);
 	return 0;
 }
 
@@ -157,7 +164,7 @@ static inline uint32_t capture(uint32_t profile)
 	assert_int_equal(word_state(s->word), ST_FREE);
 	s->first_ns = w.now;
 	s->profile = profile;
-	s->resp_ns = s->due_ns = s->last_send_ns = 0;
+	s->copy_gap_ns = s->copy_ns = s->resp_ns = s->due_ns = s->last_send_ns = 0;
 	s->sends = s->step = 0;
 	s->word = word_moved(s->word, ST_CALLING, STAGE_NOTHING, 0);
 	return slot;

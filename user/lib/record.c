@@ -20,6 +20,8 @@ static const char *const reason_name[] = {
 	[END_RINGING_TIMEOUT] = "ringing_timeout",
 	[END_CANCELLED] = "cancelled",
 	[END_HELD_TOO_LONG] = "held_too_long",
+	[END_ABANDONED] = "abandoned",
+	[END_SUPERSEDED] = "superseded",
 };
 
 const char *record_reason_name(enum siprtx_end reason)

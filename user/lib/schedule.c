@@ -63,16 +63,26 @@ enum siprtx_end schedule_stage_end(enum siprtx_stage stage)
 	return END_NO_RESPONSE;
 }
 
+bool end_is_exhaustion(enum siprtx_end end)
+{
+	return end >= END_NO_RESPONSE && end <= END_RINGING_TIMEOUT;
+}
+
+uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
+{
+	struct schedule_wait next;
+	uint64_t rest = 0;
+
+	do {
+		next = schedule_next(field, step++, elapsed_ms + rest);
+		rest += next.wait_ms;
+	} while (next.action == SCHEDULE_SEND);
+	return rest;
+}
+
 uint64_t schedule_window_ms(const uint32_t *field)
 {
-	unsigned count = schedule_count(field);
-	uint64_t window = field[PF_FINAL_WAIT];
-
-	for (unsigned i = 0; i < count; i++)
-		window += field[PF_INTERVAL + i];
-	if (field[PF_TIMEOUT_INVITE] && field[PF_TIMEOUT_INVITE] < window)
-		window = field[PF_TIMEOUT_INVITE];
-	return window;
+	return schedule_rest_ms(field, 0, 0);
 }
 
 const char *const builtin_profile_name[7] = {

@@ -24,10 +24,14 @@ struct schedule_wait {
  * interval, or the final wait and then exhaustion; whichever is cut short by timeout_invite.
  */
 struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
+/* How long it is from there to exhaustion, ms. */
+uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
 
 /* The deadline of a stage in ms after it was entered, 0: none. STAGE_NOTHING has none here. */
 uint32_t schedule_stage_ms(const uint32_t *field, enum siprtx_stage stage);
 enum siprtx_end schedule_stage_end(enum siprtx_stage stage);
+/* Ended for want of an answer? Then there is a record. */
+bool end_is_exhaustion(enum siprtx_end end);
 
 /* From the first send to exhaustion, ms. */
 uint64_t schedule_window_ms(const uint32_t *field);

@@ -6,12 +6,15 @@ static bool swap(struct siprtx_slot *s, uint64_t *seen, uint64_t next)
 	return __atomic_compare_exchange_n(&s->word, seen, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* A calling word without its end is one that nobody has given up. */
 static bool change_flag(struct siprtx_slot *s, uint32_t gen, bool taken)
 {
 	uint64_t word = slot_word(s);
 
 	while (word_gen(word) == gen && word_state(word) == ST_CALLING) {
-		uint64_t next = taken ? word | WORD_TAKEN : word & ~(uint64_t)WORD_TAKEN;
+		uint64_t next = word_moved(word, ST_CALLING, word_stage(word), word_code(word));
+
+		next = taken ? next | WORD_TAKEN : next & ~(uint64_t)WORD_TAKEN;
 
 		if (next == word || swap(s, &word, next))
 			return true;
@@ -29,11 +32,16 @@ bool slot_give_back(struct siprtx_slot *s, uint32_t gen)
 	return change_flag(s, gen, false);
 }
 
+bool slot_give_up(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
+{
+	return swap(s, &seen, (seen & ~(uint64_t)WORD_TAKEN) | (uint64_t)end << 12);
+}
+
 bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
 {
 	uint64_t next = word_moved(seen, ST_TERMINATED, word_stage(seen), word_code(seen));
 
-	return swap(s, &seen, (next & ~0xf000ull) | (uint64_t)end << 12);
+	return swap(s, &seen, next | (uint64_t)end << 12);
 }
 
 static void push(const struct free_list *f, uint32_t slot)

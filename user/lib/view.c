@@ -257,6 +257,7 @@ const char *event_name(enum siprtx_event_kind kind)
 		[EV_CANCEL] = "cancel",
 		[EV_EXHAUSTED] = "exhausted",
 		[EV_LATE] = "late_response",
+		[EV_GIVEN_UP] = "given_up",
 	};
 
 	return NAME_OF(names, kind);

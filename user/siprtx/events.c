@@ -17,6 +17,12 @@ static bool from_gateway(const struct siprtx_event *e)
 	return e->kind == EV_RESPONSE || e->kind == EV_LATE;
 }
 
+/* Nothing more is sent, and `code` says why. */
+static bool has_reason(const struct siprtx_event *e)
+{
+	return e->kind == EV_EXHAUSTED || e->kind == EV_GIVEN_UP;
+}
+
 /* What happened, in as many columns as the widest takes. */
 static struct text what(const struct siprtx_event *e)
 {
@@ -40,6 +46,7 @@ static struct text what(const struct siprtx_event *e)
 		snprintf(t.s, sizeof(t.s), "CANCEL");
 		break;
 	case EV_EXHAUSTED:
+	case EV_GIVEN_UP:
 		snprintf(t.s, sizeof(t.s), "%s", record_reason_name(e->code));
 		break;
 	default:
@@ -50,9 +57,9 @@ static struct text what(const struct siprtx_event *e)
 
 static int print_text(const struct cli *cli, const struct siprtx_event *e, uint64_t unix_ms)
 {
-	bool timed = e->kind == EV_SEND || e->kind == EV_EXHAUSTED;
+	bool timed = e->kind == EV_SEND || has_reason(e);
 	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
-	const char *arrow = from_gateway(e) ? "<--" : e->kind == EV_EXHAUSTED ? "--x" : "-->";
+	const char *arrow = from_gateway(e) ? "<--" : has_reason(e) ? "--x" : "-->";
 	char nominal[32] = "", late[32] = "";
 
 	if (timed)
@@ -67,7 +74,6 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
 	char ts[32];
-	bool end = e->kind == EV_EXHAUSTED;
 
 	return json_pack("{s:i, s:I, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
 			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
@@ -75,7 +81,7 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 			 "gateway", text_endpoint(e->addr, e->port).s, "attempt", (int)e->attempt, "nominal_ms",
 			 (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
 			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
-			 end ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
+			 has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
 			 json_text(e->call_id, sizeof(e->call_id)));
 }
 

@@ -71,7 +71,7 @@ static struct text progress(uint64_t word)
 		snprintf(t.s, sizeof(t.s), "%s", record_reason_name(word_end(word)));
 		break;
 	default:
-		snprintf(t.s, sizeof(t.s), "-");
+		snprintf(t.s, sizeof(t.s), "%s", word_end(word) ? record_reason_name(word_end(word)) : "-");
 	}
 	return t;
 }

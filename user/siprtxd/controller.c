@@ -45,6 +45,7 @@ struct controller {
 	int lock, epoll, signals, netlink;
 	struct ring_buffer *notes;
 	unsigned notes_taken;
+	struct calls *calls;
 	struct transactions *transactions;
 	struct sender sender;
 	struct ledger ledger;
@@ -400,7 +401,12 @@ static int open_all(struct controller *c)
 		log_error("cannot learn the interfaces: %s", strerror(-err));
 		return err;
 	}
-	return ledger_open(&c->ledger, &c->pins, c->config, now_ns());
+	c->calls = calls_new(c->pins.slots, c->pins.entries[PIN_slots]);
+	if (!c->calls) {
+		log_error("out of memory for the calls. Give siprtxd more, or make max_transactions smaller.");
+		return -ENOMEM;
+	}
+	return ledger_open(&c->ledger, &c->pins, c->calls, c->config, now_ns());
 }
 
 /* Takes up what is in the maps. */
@@ -410,6 +416,7 @@ static int adopt(struct controller *c)
 		.slots = c->pins.slots,
 		.n_slots = c->pins.entries[PIN_slots],
 		.in_force = c->pins.in_force,
+		.calls = c->calls,
 		.free = c->free,
 		.stats = c->pins.stats,
 		.lateness = c->pins.lateness,
@@ -472,6 +479,7 @@ static void stop(struct controller *c)
 		log_warning("%llu records are in the map exhausted and not in the journal; a siprtxd that can write it "
 			    "makes up for it, `siprtx unload` loses them",
 			    (unsigned long long)(m->next_seq - 1 - m->journaled_seq));
+	calls_free(c->calls);
 	if (c->epoll >= 0)
 		close(c->epoll);
 	if (c->netlink >= 0)

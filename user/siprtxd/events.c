@@ -1,53 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "events.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "sip.h"
-#include "sip_detail.h"
-
-/* Where the Call-ID of a slot's message is: looked for once a transaction. */
-struct call_id_place {
-	struct sip_span span;
-	uint32_t gen;
-	bool known;
-};
-
-int events_open(struct events *ev, const struct pins *pins)
-{
-	ev->pins = pins;
-	ev->place = calloc(pins->entries[PIN_slots], sizeof(*ev->place));
-	return ev->place ? 0 : -ENOMEM;
-}
-
-void events_close(struct events *ev)
-{
-	free(ev->place);
-	ev->place = NULL;
-}
-
-static struct sip_span call_id_of(struct events *ev, uint32_t slot)
-{
-	const struct siprtx_slot *s = &ev->pins->slots[slot];
-	struct call_id_place *place = &ev->place[slot];
-	uint16_t end = s->sip_off + s->sip_len;
-	struct sip_detail detail = {};
-	struct sip_msg m;
-
-	if (place->known && place->gen == word_gen(slot_word(s)))
-		return place->span;
-	if (s->sip_off >= SLOT_L3 + 28 && end <= SLOT_SIZE && sip_scan(s, s->sip_off, end, &m) == SIP_OK)
-		sip_detail(s, end, &m, &detail);
-	*place = (struct call_id_place){detail.call_id, word_gen(slot_word(s)), true};
-	return place->span;
-}
 
 void events_call(struct events *ev, uint32_t slot, struct call *out)
 {
 	const struct siprtx_slot *s = &ev->pins->slots[slot];
-	struct sip_span id = call_id_of(ev, slot);
+	struct sip_span id = calls_name(ev->calls, slot)->call_id;
 	size_t n = id.len < sizeof(out->call_id) ? id.len : sizeof(out->call_id) - 1;
 
 	out->first_ns = s->first_ns;

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "calls.h"
 #include "pins.h"
 #include "transaction.h"
 
@@ -19,12 +20,9 @@ struct call {
 
 struct events {
 	const struct pins *pins;
-	struct call_id_place *place; /* by slot */
+	struct calls *calls;
 };
 
-/* `pins` must stay. 0 or -ENOMEM. */
-int events_open(struct events *ev, const struct pins *pins);
-void events_close(struct events *ev);
 void events_call(struct events *ev, uint32_t slot, struct call *out);
 void events_write(struct events *ev, const struct call *c, const struct transaction_event *e);
 

@@ -9,19 +9,18 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "schedule.h"
 
-int ledger_open(struct ledger *l, const struct pins *pins, const struct config *c, uint64_t now_ns)
+int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, const struct config *c, uint64_t now_ns)
 {
 	int err;
 
-	*l = (struct ledger){.pins = pins};
+	*l = (struct ledger){.pins = pins, .events = {pins, calls}};
 	gethostname(l->node, sizeof(l->node) - 1);
 	for (__u32 i = 0; i < MAX_PROFILES; i++)
 		bpf_map_lookup_elem(pins->fd[PIN_profile_names], &i, &l->profile[i]);
 	l->gateway = calloc(pins->entries[PIN_slots], sizeof(struct gateway *));
-	err = l->gateway ? events_open(&l->events, pins) : -ENOMEM;
-	if (!err)
-		err = gateways_open(&l->gateways, pins, c);
+	err = l->gateway ? gateways_open(&l->gateways, pins, c) : -ENOMEM;
 	if (!err)
 		err = remember_open(&l->remembered, pins, now_ns);
 	if (err) {
@@ -38,7 +37,6 @@ void ledger_close(struct ledger *l)
 		gateways_flush(&l->gateways);
 	remember_close(&l->remembered);
 	gateways_close(&l->gateways);
-	events_close(&l->events);
 	free(l->gateway);
 	*l = (struct ledger){};
 }
@@ -81,8 +79,19 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 		break;
 	case EV_COPY:
 	case EV_LATE:
+	case EV_GIVEN_UP:
 		break;
 	}
+}
+
+static void say_given_up(struct ledger *l, uint32_t slot, enum siprtx_end end)
+{
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+	char gateway[64];
+
+	log_debug("the softswitch seems to have given up its call to %s: %s, after %u sends in %llu ms (slot %u).",
+		  format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)), record_reason_name(end), s->sends,
+		  (unsigned long long)(s->last_send_ns - s->first_ns) / 1000000, slot);
 }
 
 void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e)
@@ -92,6 +101,8 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 	count(gateway_of(l, slot), &l->pins->slots[slot], e);
 	events_call(&l->events, slot, &call);
 	events_write(&l->events, &call, e);
+	if (e->kind == EV_GIVEN_UP)
+		say_given_up(l, slot, e->code);
 }
 
 static int64_t wall_offset_ns(void)
@@ -133,7 +144,7 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
 {
 	const struct siprtx_key *key = &l->pins->slots[slot].key;
-	bool exhausted = end != END_NONE && end != END_CANCELLED && end != END_HELD_TOO_LONG;
+	bool exhausted = end_is_exhaustion(end);
 	struct call call;
 
 	if (exhausted) {

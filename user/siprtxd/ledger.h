@@ -24,8 +24,9 @@ struct ledger {
 	char node[64];
 };
 
-/* `pins` and `c` must stay. 0, or -errno with a sentence logged; ledger_close() in either case. */
-int ledger_open(struct ledger *l, const struct pins *pins, const struct config *c, uint64_t now_ns);
+/* `pins`, `calls` and `c` must stay. 0, or -errno with a sentence logged; ledger_close() in either case. */
+int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, const struct config *c,
+		uint64_t now_ns);
 /* Writes what is left to write. */
 void ledger_close(struct ledger *l);
 /* transaction_ops.event and .ended */

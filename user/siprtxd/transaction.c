@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "copies.h"
 #include "deadline.h"
 #include "schedule.h"
 
@@ -13,6 +15,13 @@
 #define NO_ROOM_NS (1 * MS)
 #define NO_MAC_NS  (10 * MS)
 
+/*
+ * Looks at the copies are due at any time. Those of about one wait share a queue, and come this much late at most; the
+ * odd nanosecond keeps them out of the queues of the sends.
+ */
+#define LOOK_STEP_NS	   (64 * MS)
+#define LOOK_WAIT(wait_ns) ((wait_ns) / LOOK_STEP_NS * LOOK_STEP_NS + 1)
+
 #define FETCH_AHEAD 8
 #define FETCH_LINES 5 /* the header, and enough of the frame for the CPU to go on by itself */
 
@@ -20,6 +29,7 @@ enum phase { NOT_HELD = 0, HELD, ENDED /* waits for its last descriptor */ };
 
 struct held {
 	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
+	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
 	uint32_t gen;
 	uint8_t phase;
 	uint8_t stage; /* as last acted on */
@@ -102,13 +112,28 @@ static void tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind k
 	t->env.ops->event(t->env.ctx, slot, &e);
 }
 
+static void add_deadline(struct transactions *t, uint32_t slot, uint64_t at_ns, uint64_t wait_ns)
+{
+	if (deadlines_add(t->deadlines, wait_ns, (struct deadline){at_ns, slot, t->held[slot].gen}))
+		t->error = -ENOMEM;
+}
+
 static void wake_at(struct transactions *t, uint32_t slot, uint64_t at_ns, uint64_t wait_ns)
 {
-	struct held *h = &t->held[slot];
+	t->held[slot].wake_ns = at_ns;
+	add_deadline(t, slot, at_ns, wait_ns);
+}
 
-	h->wake_ns = at_ns;
-	if (deadlines_add(t->deadlines, wait_ns, (struct deadline){at_ns, slot, h->gen}))
-		t->error = -ENOMEM;
+/* While calling: looks at the softswitch's copies where they may be missed before the deadline. */
+static void look_before(struct transactions *t, uint32_t slot, uint64_t now)
+{
+	const struct siprtx_slot *s = &t->env.slots[slot];
+	uint64_t at = copies_look_ns(s, now);
+
+	if (!t->env.in_force->tunables[TUN_abandon] || at >= s->due_ns || at == t->held[slot].look_ns)
+		return;
+	t->held[slot].look_ns = at;
+	add_deadline(t, slot, at, LOOK_WAIT(at > now ? at - now : 0));
 }
 
 static void set_overdue(struct transactions *t, uint32_t slot, bool overdue)
@@ -147,6 +172,7 @@ static void begin_wait(struct transactions *t, uint32_t slot, unsigned step, uin
 	s->step = next.action == SCHEDULE_SEND ? step : SLOT_STEP_FINAL;
 	s->due_ns = from_ns + wait;
 	wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
+	look_before(t, slot, now);
 }
 
 /* The wait that follows the one in course. */
@@ -162,25 +188,55 @@ static void release(struct transactions *t, uint32_t slot)
 	slot_free(&t->env.free, t->env.slots, slot);
 }
 
-static enum siprtx_stat end_stat(enum siprtx_end end)
+static const enum siprtx_stat end_stat[] = {
+	[END_NONE] = STAT_completed,
+	[END_NO_RESPONSE] = STAT_no_response,
+	[END_TRYING_TIMEOUT] = STAT_trying_timeout,
+	[END_PROGRESS_TIMEOUT] = STAT_progress_timeout,
+	[END_RINGING_TIMEOUT] = STAT_ringing_timeout,
+	[END_CANCELLED] = STAT_cancelled,
+	[END_HELD_TOO_LONG] = STAT_held_too_long,
+	[END_ABANDONED] = STAT_abandoned,
+	[END_SUPERSEDED] = STAT_superseded,
+};
+
+/*
+ * A sign that the softswitch has given up in silence (rule 18): nothing more is sent or absorbed. It is held to the end
+ * its schedule would have had, for a further copy to take it up again. False: `word` is another by now.
+ */
+static bool give_up(struct transactions *t, uint32_t slot, uint64_t word, enum siprtx_end end, uint64_t now)
 {
-	switch (end) {
-	case END_NONE:
-		return STAT_completed;
-	case END_NO_RESPONSE:
-		return STAT_no_response;
-	case END_TRYING_TIMEOUT:
-		return STAT_trying_timeout;
-	case END_PROGRESS_TIMEOUT:
-		return STAT_progress_timeout;
-	case END_RINGING_TIMEOUT:
-		return STAT_ringing_timeout;
-	case END_CANCELLED:
-		return STAT_cancelled;
-	case END_HELD_TOO_LONG:
-		break;
+	struct siprtx_slot *s = &t->env.slots[slot];
+
+	if (!slot_give_up(s, word, end))
+		return false;
+	t->env.stats[end_stat[end]]++;
+	set_overdue(t, slot, false);
+	tell(t, slot, EV_GIVEN_UP, end, now);
+	if (s->step != SLOT_STEP_FINAL)
+		s->due_ns += MS * schedule_rest_ms(profile_of(t, s), s->step + 1, ms_between(s->first_ns, s->due_ns));
+	wake_at(t, slot, s->due_ns, LOOK_WAIT(s->due_ns > now ? s->due_ns - now : 0));
+	return true;
+}
+
+/* The call goes to another gateway: those that were silent for long enough are not called any more. */
+static void supersede(struct transactions *t, uint32_t slot, uint64_t now)
+{
+	const struct siprtx_slot *s = &t->env.slots[slot], *o;
+	uint64_t after = t->env.in_force->tunables[TUN_supersede_after] * MS, word;
+	uint32_t same[CALLS_SAME];
+	unsigned n = after ? calls_same(t->env.calls, slot, same) : 0;
+
+	while (n--) {
+		o = &t->env.slots[same[n]];
+		if (s->first_ns < o->first_ns + after ||
+		    (s->dport == o->dport && !memcmp(s->daddr, o->daddr, sizeof(s->daddr))))
+			continue;
+		do
+			word = slot_word(o);
+		while (word_state(word) == ST_CALLING && !word_end(word) &&
+		       !give_up(t, same[n], word, END_SUPERSEDED, now));
 	}
-	return STAT_held_too_long;
 }
 
 /* The word says it is over: by a response, by CANCEL, or by slot_terminate() here. */
@@ -189,15 +245,18 @@ static void finish(struct transactions *t, uint32_t slot, uint64_t word, uint64_
 	struct held *h = &t->held[slot];
 	enum siprtx_end end = word_state(word) == ST_COMPLETED ? END_NONE : word_end(word);
 
-	t->env.stats[end_stat(end)]++;
+	/* given up: that was told and counted then */
+	if (end != END_ABANDONED && end != END_SUPERSEDED)
+		t->env.stats[end_stat[end]]++;
 	t->env.stats[h->stage == STAGE_NOTHING ? STAT_pending : STAT_proceeding]--;
 	set_overdue(t, slot, false);
 	if (end == END_NONE)
 		tell(t, slot, EV_RESPONSE, word_code(word), ns);
 	else if (end == END_CANCELLED)
 		tell(t, slot, EV_CANCEL, 0, ns);
-	else
+	else if (end_is_exhaustion(end) || end == END_HELD_TOO_LONG)
 		tell(t, slot, EV_EXHAUSTED, end, ns);
+	calls_remove(t->env.calls, slot);
 	t->env.ops->ended(t->env.ctx, slot, end);
 	h->phase = ENDED;
 	if (!t->env.ops->in_flight(t->env.ctx, slot))
@@ -260,6 +319,7 @@ static void hold(struct transactions *t, uint32_t slot, uint64_t word)
 	t->held[slot] = (struct held){
 		.gen = word_gen(word), .phase = HELD, .stage = answered ? word_stage(word) : STAGE_NOTHING};
 	t->n_held++;
+	calls_add(t->env.calls, slot);
 	t->env.stats[answered ? STAT_proceeding : STAT_pending]++;
 }
 
@@ -281,17 +341,22 @@ static void begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 	look(t, slot, word, word_code(word), now);
 }
 
-/* The softswitch's own copy went through: it stands for the retransmission that was waited for. */
-static void count_copy(struct transactions *t, uint32_t slot, uint64_t ns, uint64_t now)
+/*
+ * The softswitch's own copy went through: it stands for the retransmission that was waited for. After a sign that it
+ * had given up it says the contrary.
+ */
+static void count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
 
+	if (word_end(word) && slot_take(s, word_gen(word)))
+		t->env.stats[STAT_taken_up_again]++;
 	s->sends++;
 	s->last_send_ns = ns;
 	t->env.stats[STAT_copies_counted]++;
 	tell(t, slot, EV_COPY, 0, ns);
 	if (s->step == SLOT_STEP_FINAL)
-		return;
+		return look_before(t, slot, now);
 	set_overdue(t, slot, false);
 	begin_wait(t, slot, s->step + 1, ns, now);
 }
@@ -312,10 +377,12 @@ void transactions_note(struct transactions *t, const struct siprtx_note *n)
 		begin(t, n->slot, word, now);
 	if (h->phase != HELD || h->gen != word_gen(n->word))
 		return;
-	if (n->kind == NOTE_MOVED)
+	if (n->kind == NOTE_NEW)
+		supersede(t, n->slot, now);
+	else if (n->kind == NOTE_MOVED)
 		look(t, n->slot, word, n->code, n->ns);
 	else if (n->kind == NOTE_COPY && word_state(word) == ST_CALLING)
-		count_copy(t, n->slot, n->ns, now);
+		count_copy(t, n->slot, word, n->ns, now);
 }
 
 static void count_lateness(struct transactions *t, struct siprtx_slot *s, uint32_t late_us)
@@ -363,11 +430,10 @@ static void leave_out(struct transactions *t, uint32_t slot, uint64_t now)
 	begin_wait(t, slot, s->step + 1, s->due_ns, now);
 }
 
-static void retransmit(struct transactions *t, uint32_t slot, uint64_t word)
+static void retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
 	bool first_try = t->held[slot].wake_ns == s->due_ns;
-	uint64_t now = clock_now(t);
 	int err;
 
 	if (now >= s->due_ns + following_wait(t, s))
@@ -396,25 +462,53 @@ static enum siprtx_end stage_end(const struct transactions *t, uint32_t slot, en
 	return schedule_stage_end(stage);
 }
 
+/* Were the softswitch's copies missed, before the schedule was used up? */
+static bool is_abandoned(const struct transactions *t, const struct siprtx_slot *s, uint64_t now)
+{
+	uint64_t missed = copies_missed_ns(s);
+
+	return t->env.in_force->tunables[TUN_abandon] && missed <= now &&
+	       (s->step != SLOT_STEP_FINAL || missed <= s->due_ns);
+}
+
 static void expire(struct transactions *t, const struct deadline *d)
 {
 	struct siprtx_slot *s = &t->env.slots[d->slot];
 	struct held *h = &t->held[d->slot];
+	bool due = h->wake_ns == d->due_ns;
+	uint64_t now = clock_now(t);
+	enum siprtx_end end;
 	uint64_t word;
 
-	if (h->phase != HELD || h->gen != d->gen || h->wake_ns != d->due_ns)
+	if (h->phase != HELD || h->gen != d->gen || (!due && h->look_ns != d->due_ns))
 		return;
 	/* a lost swap means a response or CANCEL came in between; there are few of those in a transaction's life */
-	do {
+	for (;;) {
 		word = slot_word(s);
-		if (word_state(word) == ST_CALLING && s->step != SLOT_STEP_FINAL)
-			return retransmit(t, d->slot, word);
+		end = word_end(word);
+		if (word_state(word) == ST_CALLING && !end) {
+			if (is_abandoned(t, s, now)) {
+				if (give_up(t, d->slot, word, END_ABANDONED, now))
+					return;
+				continue;
+			}
+			if (!due)
+				return look_before(t, d->slot, now);
+			if (s->step != SLOT_STEP_FINAL)
+				return retransmit(t, d->slot, word, now);
+			end = END_NO_RESPONSE;
+		}
+		if (!due)
+			return;
 		if (word_state(word) != ST_CALLING &&
 		    (word_state(word) != ST_PROCEEDING || word_stage(word) != h->stage))
-			return look(t, d->slot, word, word_code(word), clock_now(t));
-	} while (!slot_terminate(s, word,
-				 word_state(word) == ST_CALLING ? END_NO_RESPONSE : stage_end(t, d->slot, h->stage)));
-	finish(t, d->slot, slot_word(s), clock_now(t));
+			return look(t, d->slot, word, word_code(word), now);
+		if (word_state(word) == ST_PROCEEDING)
+			end = stage_end(t, d->slot, h->stage);
+		if (slot_terminate(s, word, end))
+			break;
+	}
+	finish(t, d->slot, slot_word(s), now);
 }
 
 /* In a burst the slots are far apart and long out of the cache: asked for a few turns before they are needed. */
@@ -465,7 +559,7 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 	}
 	hold(t, slot, word);
 	if (word_state(word) == ST_CALLING) {
-		if (s->step == SLOT_STEP_FINAL || now < s->due_ns + following_wait(t, s))
+		if (s->step == SLOT_STEP_FINAL || word_end(word) || now < s->due_ns + following_wait(t, s))
 			return true;
 		leave_out(t, slot, now);
 		return false;
@@ -495,6 +589,9 @@ int transactions_adopt(struct transactions *t)
 	qsort(waiting, n, sizeof(*waiting), by_due);
 	for (uint32_t i = 0; i < n; i++)
 		wake_at(t, waiting[i].slot, waiting[i].due_ns, UINT64_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		if (word_state(slot_word(&t->env.slots[waiting[i].slot])) == ST_CALLING)
+			look_before(t, waiting[i].slot, now);
 	free(waiting);
 	return t->error;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "calls.h"
 #include "slot.h"
 
 /* The longest an answered transaction is held where its stage has no time-out. */
@@ -51,6 +52,7 @@ struct transaction_env {
 	struct siprtx_slot *slots;
 	uint32_t n_slots;
 	const struct siprtx_in_force *in_force;
+	struct calls *calls; /* of these slots; filled here */
 	struct free_list free;
 	__u64 *stats;	 /* STAT_* */
 	__u64 *lateness; /* LATENESS_BUCKETS */
