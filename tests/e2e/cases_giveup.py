@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The softswitch may give up on a silent gateway without a packet (rule 18): A is not called while B is tried."""
-import json
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
@@ -13,8 +12,7 @@ TWO = {"gateways": ["10.77.2.3/24"]}
 
 def given_up(edge, call):
     """What the events tell of this call after it was given up."""
-    events = [e for e in map(json.loads, edge.siprtx("-j", "events", "-n", "200").stdout.splitlines()) if e["call_id"] == call.call_id]
-    return [e for e in events if e["event"] == "given_up"]
+    return [e for e in edge.json("events", "-n", "200")["events"] if e["call_id"] == call.call_id and e["event"] == "given_up"]
 
 
 @case(seconds=14)
