@@ -123,6 +123,9 @@ def unload_is_refused_at_work():
         expect(refused.returncode == 1 and "at work" in refused.stderr, f"unload said {refused.returncode} {refused.stderr}")
         gateway.wait(call, 4, 3)
         expect_times(gateway.offsets(call), [0, .3, .6, .9])
+        edge.stop()
+        edge.siprtx("unload")
+        expect(not os.path.exists(edge.pin_path), "unload left pins")
 
 
 @case(seconds=4)

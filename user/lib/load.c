@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -324,6 +326,31 @@ int lock_pins(const char *pin_path)
 	return err;
 }
 
+/* Whatever is pinned there, maps of another version too: the folder is siprtx's own, but for the file system's root. */
+static int empty_folder(const char *pin_path)
+{
+	char parent[PATH_MAX];
+	struct dirent *entry;
+	struct statfs fs;
+	int err = 0;
+	DIR *dir;
+
+	if (snprintf(parent, sizeof(parent), "%s/..", pin_path) >= (int)sizeof(parent))
+		return -ENAMETOOLONG;
+	if (statfs(parent, &fs) || fs.f_type != BPF_FS_MAGIC) {
+		unpin_maps(pin_path);
+		return 0;
+	}
+	dir = opendir(pin_path);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		if (entry->d_type != DT_DIR && unlinkat(dirfd(dir), entry->d_name, 0))
+			err = -errno;
+	closedir(dir);
+	return err;
+}
+
 int unload(const char *pin_path, char *why, size_t why_size)
 {
 	int lock = lock_pins(pin_path), links, err = 0;
@@ -338,9 +365,10 @@ int unload(const char *pin_path, char *why, size_t why_size)
 		return lock == -EWOULDBLOCK ? -EBUSY : lock;
 	}
 	links = detach_others(pin_path, NULL, 0);
-	unpin_maps(pin_path);
-	if (links < 0 || rmdir(pin_path)) {
-		err = links < 0 ? links : -errno;
+	err = links < 0 ? links : empty_folder(pin_path);
+	if (!err && rmdir(pin_path))
+		err = -errno;
+	if (err) {
 		snprintf(why, why_size, "%s cannot be removed: %s. Remove what is in it by hand.", pin_path,
 			 strerror(-err));
 	}
