@@ -18,8 +18,8 @@ static __always_inline void keep_copy_time(struct siprtx_slot *slot, __u64 now)
 	*(volatile __u64 *)&slot->copy_ns = now;
 }
 
-/* An INVITE whose key is known. XDP_DROP only while siprtx sends in its place. */
-static __always_inline int repeated_invite(const struct siprtx_txn *txn, const struct siprtx_key *key)
+/* A message whose key is known. XDP_DROP only while siprtx sends in its place. */
+static __always_inline int repeated(const struct siprtx_txn *txn, const struct siprtx_key *key)
 {
 	struct siprtx_meta *m = map_one(&meta);
 	struct siprtx_slot *slot;

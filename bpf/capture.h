@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A new INVITE from the softswitch becomes a transaction; the packet itself goes on in every case. */
+/* A new message from the softswitch becomes a transaction; the packet itself goes on in every case. */
 #ifndef BPF_CAPTURE_H
 #define BPF_CAPTURE_H
 
@@ -71,8 +71,9 @@ static __always_inline int commit(struct siprtx_percpu *cpu, struct siprtx_slot 
 }
 
 /* The message was read into the CPU's spare slot, `key` is unknown. */
-static __always_inline int new_invite(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
-				      struct siprtx_slot *slot, const struct siprtx_key *key)
+static __always_inline int new_transaction(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
+					   struct siprtx_slot *slot, const struct siprtx_key *key,
+					   enum siprtx_kind kind)
 {
 	struct siprtx_meta *m = map_one(&meta);
 	struct siprtx_egress *out;
@@ -97,6 +98,8 @@ static __always_inline int new_invite(struct xdp_md *ctx, const struct packet *p
 	slot->key = *key;
 	slot->first_ns = now;
 	slot->cseq = cpu->msg.cseq;
+	slot->kind = kind;
+	slot->method = cpu->msg.method;
 	slot->profile = profile_of(slot);
 	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
 	slot->late_us_max = 0;

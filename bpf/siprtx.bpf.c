@@ -10,7 +10,7 @@
 #include "match.h"
 
 /* An INVITE, or something to be skipped before one (rule 34)? Then it is read straight into a slot. */
-static __always_inline int may_be_invite(struct xdp_md *ctx, const struct packet *p)
+static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *p)
 {
 	__u8 first;
 
@@ -19,8 +19,9 @@ static __always_inline int may_be_invite(struct xdp_md *ctx, const struct packet
 	return first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0;
 }
 
-static __always_inline int invite(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
-				  struct siprtx_slot *slot, const struct siprtx_slot *buf)
+/* A message that is to be sent again until it is answered, in `buf`; `slot` is the same place, NULL: none was free. */
+static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
+				struct siprtx_slot *slot, const struct siprtx_slot *buf, enum siprtx_kind kind)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
 	struct siprtx_txn *txn;
@@ -28,13 +29,13 @@ static __always_inline int invite(struct xdp_md *ctx, const struct packet *p, st
 
 	if (!secret)
 		return pass(CNT_no_controller);
-	sip_key(buf, &cpu->msg, SIP_INVITE, secret, &key);
+	sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (txn)
-		return repeated_invite(txn, &key);
+		return repeated(txn, &key);
 	if (!slot)
 		return pass(CNT_no_slot);
-	return new_invite(ctx, p, cpu, slot, &key);
+	return new_transaction(ctx, p, cpu, slot, &key, kind);
 }
 
 static __always_inline int inside(struct xdp_md *ctx)
@@ -46,7 +47,7 @@ static __always_inline int inside(struct xdp_md *ctx)
 
 	if (reason != PARSED || !cpu)
 		return pass(reason);
-	if (may_be_invite(ctx, &p))
+	if (may_be_kept(ctx, &p))
 		slot = spare_slot(cpu);
 	buf = slot ?: &cpu->buf;
 	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
@@ -54,7 +55,7 @@ static __always_inline int inside(struct xdp_md *ctx)
 	if (cpu->msg.code)
 		return pass(CNT_response_out);
 	if (cpu->msg.method == SIP_INVITE)
-		return invite(ctx, &p, cpu, slot, buf);
+		return keep(ctx, &p, cpu, slot, buf, KIND_INVITE);
 	if (cpu->msg.method == SIP_CANCEL)
 		return pass(cancel(buf, &cpu->msg));
 	return pass(CNT_other_method);

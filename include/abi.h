@@ -91,6 +91,13 @@ static inline __u64 word_moved(__u64 w, __u32 state, __u32 stage, __u32 code)
 	return (w & 0xffffffff00000f00ull) | (__u64)(code & 0xffff) << 16 | (stage & 0xf) << 4 | (state & 0xf);
 }
 
+enum siprtx_kind {		      /* what a slot holds, and so what ends it */
+		   KIND_INVITE = 0,   /* an INVITE, until a response comes (RFC 3261 17.1.1) */
+		   KIND_REQUEST = 1,  /* any other request, until its final response (17.1.2) */
+		   KIND_FINAL = 2,    /* a final response to an INVITE, until its ACK (13.3.1.4, 17.2.1) */
+		   KIND_RELIABLE = 3, /* a reliable provisional response, until its PRACK (RFC 3262, 3) */
+};
+
 struct siprtx_key { /* keyed 128-bit hash, see key.h */
 	__u64 hash[2];
 };
@@ -114,7 +121,9 @@ struct siprtx_slot {
 	__u16 sip_len;
 	__u8 outside; /* index into siprtx_meta.heartbeat */
 	__u8 wire;    /* WIRE_* */
-	__u8 pad[4];
+	__u8 kind;    /* enum siprtx_kind */
+	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
+	__u8 pad[2];
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
@@ -165,7 +174,7 @@ struct siprtx_txn {
 
 /* notes: RINGBUF, XDP to controller, submitted without a wake-up. */
 enum siprtx_note_kind {
-	NOTE_NEW = 1,	/* a transaction was captured */
+	NOTE_NEW = 1,	/* a transaction was captured, of any kind */
 	NOTE_MOVED = 2, /* a response or CANCEL changed the state; word is the new one */
 	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
@@ -354,7 +363,9 @@ struct siprtx_event {
 	__u32 nominal_ms; /* since the first send, by the schedule */
 	__s32 late_us;
 	__u8 addr[16];	  /* gateway */
-	char call_id[72]; /* cut where too long */
+	__u8 slot_kind;	  /* enum siprtx_kind */
+	__u8 method;	  /* enum sip_method */
+	char call_id[70]; /* cut where too long */
 };
 _Static_assert(sizeof(struct siprtx_event) == 128, "event size");
 

@@ -13,7 +13,11 @@
 #include <cmocka.h>
 
 #include "schedule.h"
+#include "../../user/siprtxd/adopt.c"
+#include "../../user/siprtxd/given_up.c"
+#include "../../user/siprtxd/retransmit.c"
 #include "../../user/siprtxd/transaction.c"
+#include "../../user/siprtxd/waiting.c"
 
 #define SLOTS 4
 #define START (1000 * MS)

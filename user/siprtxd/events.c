@@ -14,6 +14,8 @@ void events_call(struct events *ev, uint32_t slot, struct call *out)
 	out->gen = word_gen(slot_word(s));
 	out->port = s->dport;
 	out->sends = s->sends;
+	out->kind = s->kind;
+	out->method = s->method;
 	memcpy(out->addr, s->daddr, sizeof(out->addr));
 	memcpy(out->call_id, (const char *)s + id.at, n);
 	memset(out->call_id + n, 0, sizeof(out->call_id) - n);
@@ -37,6 +39,8 @@ void events_write(struct events *ev, const struct call *c, const struct transact
 	out->port = c->port;
 	out->nominal_ms = e->nominal_ms;
 	out->late_us = e->late_us;
+	out->slot_kind = c->kind;
+	out->method = c->method;
 	memcpy(out->addr, c->addr, sizeof(out->addr));
 	memcpy(out->call_id, c->call_id, sizeof(out->call_id));
 	__atomic_store_n(&out->seq, seq, __ATOMIC_RELEASE);

@@ -15,6 +15,7 @@ struct call {
 	uint32_t slot, gen;
 	uint16_t port, sends;
 	uint8_t addr[16]; /* gateway */
+	uint8_t kind, method;
 	char call_id[sizeof(((struct siprtx_event *)0)->call_id)];
 };
 

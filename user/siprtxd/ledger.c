@@ -54,6 +54,8 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 {
 	struct siprtx_gateway *v = &g->value;
 
+	if (s->kind != KIND_INVITE)
+		return; /* a route is judged by its calls */
 	g->changed = true;
 	switch (e->kind) {
 	case EV_NEW:
@@ -143,15 +145,15 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 
 void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
 {
-	const struct siprtx_key *key = &l->pins->slots[slot].key;
-	bool exhausted = end_is_exhaustion(end);
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+	bool exhausted = end_is_exhaustion(end) && s->kind == KIND_INVITE;
 	struct call call;
 
 	if (exhausted) {
 		record(l, slot, end, now_ns);
 		events_call(&l->events, slot, &call);
 	}
-	remember_add(&l->remembered, key, now_ns, exhausted ? &call : NULL);
+	remember_add(&l->remembered, &s->key, now_ns, exhausted ? &call : NULL);
 	l->gateway[slot] = NULL;
 }
 

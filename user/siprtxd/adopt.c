@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "transaction_private.h"
+
+struct waiting {
+	uint64_t due_ns;
+	uint32_t slot;
+};
+
+static int by_due(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	return x->due_ns < y->due_ns ? -1 : x->due_ns > y->due_ns;
+}
+
+/* True when the slot has a deadline of its own to be waited for. */
+static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
+{
+	struct siprtx_slot *s = &t->env.slots[slot];
+
+	t->env.stats[STAT_adopted]++;
+	if (!s->sends) {
+		txn_begin(t, slot, word, now);
+		return false;
+	}
+	txn_hold(t, slot, word);
+	if (word_state(word) == ST_CALLING) {
+		if (s->step == SLOT_STEP_FINAL || word_end(word) || now < s->due_ns + txn_following_wait(t, s))
+			return true;
+		txn_leave_out(t, slot, now);
+		return false;
+	}
+	if (word_state(word) == ST_PROCEEDING && s->resp_ns)
+		return true;
+	txn_look(t, slot, word, word_code(word), now);
+	return false;
+}
+
+int transactions_adopt(struct transactions *t)
+{
+	struct waiting *waiting = calloc(t->env.n_slots, sizeof(*waiting));
+	uint64_t now = txn_now(t);
+	uint32_t n = 0;
+
+	if (!waiting)
+		return -ENOMEM;
+	t->env.stats[STAT_pending] = t->env.stats[STAT_proceeding] = t->env.stats[STAT_late_us_max] = 0;
+	for (uint32_t slot = 0; slot < t->env.n_slots; slot++) {
+		uint64_t word = slot_word(&t->env.slots[slot]);
+
+		if (word_state(word) != ST_FREE && adopt(t, slot, word, now))
+			waiting[n++] = (struct waiting){t->env.slots[slot].due_ns, slot};
+	}
+	/* their waits are of all lengths by now: sorted, one queue holds them all */
+	qsort(waiting, n, sizeof(*waiting), by_due);
+	for (uint32_t i = 0; i < n; i++)
+		txn_wake_at(t, waiting[i].slot, waiting[i].due_ns, UINT64_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		if (word_state(slot_word(&t->env.slots[waiting[i].slot])) == ST_CALLING)
+			txn_look_before(t, waiting[i].slot, now);
+	free(waiting);
+	return t->error;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of a transaction's life share: transaction.c (begin to end), waiting.c, retransmit.c, given_up.c,
+ * adopt.c. */
+#ifndef SIPRTXD_TRANSACTION_PRIVATE_H
+#define SIPRTXD_TRANSACTION_PRIVATE_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "copies.h"
+#include "deadline.h"
+#include "schedule.h"
+#include "transaction.h"
+
+#define MS 1000000ull
+
+/*
+ * Looks at the copies are due at any time. Those of about one wait share a queue, and come this much late at most; the
+ * odd nanosecond keeps them out of the queues of the sends.
+ */
+#define LOOK_STEP_NS	   (64 * MS)
+#define LOOK_WAIT(wait_ns) ((wait_ns) / LOOK_STEP_NS * LOOK_STEP_NS + 1)
+
+enum phase { NOT_HELD = 0, HELD, ENDED /* waits for its last descriptor */ };
+
+struct held {
+	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
+	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
+	uint32_t gen;
+	uint8_t phase;
+	uint8_t stage; /* as last acted on */
+	bool overdue;  /* counted in transactions.overdue */
+};
+
+struct transactions {
+	struct transaction_env env;
+	struct deadlines *deadlines;
+	struct held *held;
+	uint32_t n_held;
+	uint32_t overdue[MAX_OUTSIDE];
+	int error;
+};
+
+static inline uint64_t txn_now(const struct transactions *t)
+{
+	return t->env.ops->now(t->env.ctx);
+}
+
+static inline const uint32_t *txn_profile(const struct transactions *t, const struct siprtx_slot *s)
+{
+	return &t->env.in_force->profiles[(s->profile % MAX_PROFILES) * PROFILE_FIELDS];
+}
+
+static inline uint32_t ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns + MS / 2) / MS : 0;
+}
+
+/* transaction.c */
+
+void txn_tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind kind, uint16_t code, uint64_t ns);
+/* Held from now on, from the word alone, as a new process finds it. */
+void txn_hold(struct transactions *t, uint32_t slot, uint64_t word);
+/* A transaction no controller has had before. */
+void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
+/* Acts on what the word has become. `ns`: when that was, as far as is known; `code`: the response told of. */
+void txn_look(struct transactions *t, uint32_t slot, uint64_t word, uint16_t code, uint64_t ns);
+/* The counter of an end. */
+enum siprtx_stat txn_end_stat(enum siprtx_end end);
+
+/* waiting.c */
+
+/* Its one deadline. `wait_ns` names the queue: all of one queue wait equally long. */
+void txn_wake_at(struct transactions *t, uint32_t slot, uint64_t at_ns, uint64_t wait_ns);
+/* While calling: looks at the softswitch's copies where they may be missed before the deadline. */
+void txn_look_before(struct transactions *t, uint32_t slot, uint64_t now);
+void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
+/*
+ * The wait after `step` retransmissions, from `from_ns` on. Copies whose time has gone by are left out, never made
+ * up for in a burst; the one after them then keeps its whole distance from now.
+ */
+void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now);
+/* The wait that follows the one in course, ns. */
+uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s);
+
+/* retransmit.c */
+
+void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
+/* This copy will not go: the softswitch's own ones pass again until one of ours is sent. */
+void txn_leave_out(struct transactions *t, uint32_t slot, uint64_t now);
+/*
+ * The softswitch's own copy went through: it stands for the retransmission that was waited for. After a sign that it
+ * had given up it says the contrary.
+ */
+void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now);
+
+/* given_up.c */
+
+/* Were the softswitch's copies missed, before the schedule was used up? */
+bool txn_is_abandoned(const struct transactions *t, const struct siprtx_slot *s, uint64_t now);
+/*
+ * A sign that the softswitch has given up in silence (rule 18): nothing more is sent or absorbed. It is held to the end
+ * its schedule would have had, for a further copy to take it up again. False: `word` is another by now.
+ */
+bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum siprtx_end end, uint64_t now);
+/* The call goes to another gateway: those that were silent for long enough are not called any more. */
+void txn_supersede(struct transactions *t, uint32_t slot, uint64_t now);
+
+#endif
