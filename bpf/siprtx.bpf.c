@@ -31,7 +31,7 @@ static __always_inline int invite(struct xdp_md *ctx, const struct packet *p, st
 	sip_key(buf, &cpu->msg, SIP_INVITE, secret, &key);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (txn)
-		return repeated_invite(txn, &key);
+		return repeated_invite(ctx, p, txn, &key);
 	if (!slot)
 		return pass(CNT_no_slot);
 	return new_invite(ctx, p, cpu, slot, &key);
