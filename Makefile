@@ -105,6 +105,9 @@ $(B)/vm/peer: tests/vm/peer.c
 vmtest: all $(B)/vm/peer ## boot Debian's kernels 6.1 and 6.12 and try siprtx there
 	@BUILD=$(abspath $(B)) tests/vm/run
 
+rules: ## which test shows which rule of docs/matching.md, by what `make test` left
+	@tests/rules $(B)/test
+
 $(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
@@ -135,4 +138,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest rules bench install uninstall clean help

@@ -32,7 +32,7 @@ static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, stru
 	sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (txn)
-		return repeated(txn, &key);
+		return repeated(ctx, p, txn, &key);
 	if (!slot)
 		return pass(CNT_no_slot);
 	return new_transaction(ctx, p, cpu, slot, &key, kind);
