@@ -99,6 +99,11 @@ prog: $(PROG) ## BPF_PROG_TEST_RUN tests (root)
 e2e: all ## end to end, in network namespaces (root)
 	@BUILD=$(abspath $(B)) tests/e2e/run
 
+SOAK_ROUND := 300
+soak: all ## an hour of crashes: the controller killed while disk, link and profile make trouble (root; SOAK_SECONDS=3600)
+	@end=$$(($$(date +%s) + $${SOAK_SECONDS:-3600})); while [ "$$(date +%s)" -lt "$$end" ]; do \
+		CRASH_SECONDS=$(SOAK_ROUND) BUILD=$(abspath $(B)) tests/e2e/run -j1 killed_again killed_while || exit 1; done
+
 $(B)/vm/peer: tests/vm/peer.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $<
@@ -138,4 +143,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest rules bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e soak vmtest rules bench install uninstall clean help
