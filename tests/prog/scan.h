@@ -16,10 +16,10 @@ struct scan_result {
 
 #define SCAN_READ -1
 
-/* The method a message's key is made with: ACK and CANCEL are told by the key of the INVITE they go with. */
+/* The method a message's key is made with: the requests ACK and CANCEL have the key of the INVITE they go with. */
 static inline __u32 scan_key_method(const struct sip_msg *m)
 {
-	return m->method == SIP_ACK || m->method == SIP_CANCEL ? SIP_INVITE : m->method;
+	return !m->code && (m->method == SIP_ACK || m->method == SIP_CANCEL) ? SIP_INVITE : m->method;
 }
 
 #endif
