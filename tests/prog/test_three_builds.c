@@ -3,6 +3,7 @@
  * One source, three answers that must be one: the scanner and the key as the JIT has compiled them, the native build
  * of the same headers, and the plain parser. The first two byte for byte, in what they leave of refused messages too.
  */
+#include <bpf/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,6 +171,20 @@ static void test_every_byte_changed(void **state)
 	said("single bytes");
 }
 
+/* An interpreter would be a second native build. */
+static void test_compiled_by_the_jit(void **state)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	(void)state;
+	assert_int_equal(bpf_obj_get_info_by_fd(scan.prog, &info, &size), 0);
+	if (!info.jited_prog_len) {
+		print_message("the kernel's BPF JIT is off (net.core.bpf_jit_enable): its interpreter was compared\n");
+		skip();
+	}
+}
+
 /* The two are what this file takes them for. */
 static void rule_04_05_08_09_10_12_15_own_messages(void **state)
 {
@@ -194,11 +209,9 @@ static void rule_04_05_08_09_10_12_15_own_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_04_05_08_09_10_12_15_own_messages),
-		cmocka_unit_test(test_messages_of_others),
-		cmocka_unit_test(test_fuzz_corpus),
-		cmocka_unit_test(test_truncations),
-		cmocka_unit_test(test_every_byte_changed),
+		cmocka_unit_test(test_compiled_by_the_jit), cmocka_unit_test(rule_04_05_08_09_10_12_15_own_messages),
+		cmocka_unit_test(test_messages_of_others),  cmocka_unit_test(test_fuzz_corpus),
+		cmocka_unit_test(test_truncations),	    cmocka_unit_test(test_every_byte_changed),
 	};
 
 	return cmocka_run_group_tests_name("prog: three builds", tests, up, down);
