@@ -112,6 +112,7 @@ static unsigned response(const struct fields *f)
 static int hold(void **state)
 {
 	(void)state;
+	edge.pins.in_force->tunables[TUN_match_source] = 0;
 	assert_int_equal(request(&(struct fields){0}), CNT_captured);
 	victim = last_captured(&edge);
 	assert_non_null(victim);
