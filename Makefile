@@ -20,8 +20,9 @@ DAEMON	:= $(patsubst user/siprtxd/%.c,$(B)/daemon/%.o,$(wildcard user/siprtxd/*.
 CLI	:= $(patsubst user/siprtx/%.c,$(B)/cli/%.o,$(wildcard user/siprtx/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PROG	:= $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/test_*.c))
+PLAIN	:= $(patsubst tests/fuzz/%.c,$(B)/prog/%.o,$(wildcard tests/fuzz/plain_*.c))
 PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_% %.bpf.c %/play_pcap.c,$(wildcard tests/prog/*.c))) \
-	$(B)/prog/plain_sip.o
+	$(PLAIN)
 PROG_LIBS := -lcmocka -lpcap
 MAN	:= $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
@@ -98,7 +99,7 @@ $(B)/prog/scan.skel.h: $(B)/prog/scan.bpf.o
 $(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/prog -c $< -o $@
-$(B)/prog/plain_sip.o: tests/fuzz/plain_sip.c
+$(PLAIN): $(B)/prog/%.o: tests/fuzz/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 $(PROG) $(B)/prog/play_pcap: %: %.o $(PROG_HELP) $(B)/libsiprtx.a
