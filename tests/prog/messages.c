@@ -32,6 +32,14 @@ const char own_response[] =
 	"CSeq: 9 INVITE\r\n"
 	"Content-Length : 5\r\n\r\nv=0\r\n";
 
+const char own_prack[] = "PRACK sip:1001@[2001:db8::9] SIP/2.0\n"
+			 "v:SIP/2.0/UDP [2001:db8::1:abc];branch=z9hG4bKown.prack\n"
+			 "f:\"A, B\" <sip:a@example.com>;tag=f-1\n"
+			 "t:<sip:1001@example.com>;tag=t\n"
+			 "i:own-1@example.com\n"
+			 "RAck: 77\n 9 INVITE\n"
+			 "CSeq:10 PRACK\n\n";
+
 const char *corpus_folder(void)
 {
 	const char *folder = getenv("SIPRTX_CORPUS");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Messages to try the programs with: those of others, those the fuzzer kept, and two of our own. */
+/* Messages to try the programs with: those of others, those the fuzzer kept, and three of our own. */
 #ifndef TEST_MESSAGES_H
 #define TEST_MESSAGES_H
 
@@ -16,8 +16,12 @@ unsigned corpus_messages(message_fn *fn, void *ctx);  /* RFC 4475, RFC 5118 */
 unsigned capture_messages(message_fn *fn, void *ctx); /* UDP payloads of the captures, SIP or not */
 unsigned kept_messages(message_fn *fn, void *ctx);    /* tests/fuzz: seeds and what was kept */
 
-/* Both are SIP_OK and of one transaction: folded lines, quoted parameters, compact names, sent-by an IPv6 address. */
+/*
+ * All are SIP_OK, the first two of one transaction, the third the PRACK to the second: folded lines, bare LF, quoted
+ * parameters, compact names, sent-by an IPv6 address.
+ */
 extern const char own_invite[];
 extern const char own_response[];
+extern const char own_prack[];
 
 #endif
