@@ -20,7 +20,10 @@ DAEMON	:= $(patsubst user/siprtxd/%.c,$(B)/daemon/%.o,$(wildcard user/siprtxd/*.
 CLI	:= $(patsubst user/siprtx/%.c,$(B)/cli/%.o,$(wildcard user/siprtx/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PROG	:= $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/test_*.c))
-PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_%,$(wildcard tests/prog/*.c)))
+PLAIN	:= $(patsubst tests/fuzz/%.c,$(B)/prog/%.o,$(wildcard tests/fuzz/plain_*.c))
+PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_% %.bpf.c %/play_pcap.c,$(wildcard tests/prog/*.c))) \
+	$(PLAIN)
+PROG_LIBS := -lcmocka -lpcap
 MAN	:= $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
 all: $(B)/siprtxd $(B)/siprtx ## the controller and the CLI (needs scripts/install-deps build)
@@ -74,7 +77,7 @@ unit: $(UNIT) ## unit tests
 sanitize: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" unit
 
-lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h ## clang-format, clang-tidy and the house's rules
+lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h $(B)/prog/scan.skel.h ## clang-format, clang-tidy and the house's rules
 	@BUILD=$(abspath $(B)) scripts/lint
 format: ## rewrite all C files by .clang-format
 	clang-format -i $$(find include bpf user tests -name '*.[ch]')
@@ -88,12 +91,20 @@ fuzz: $(B)/fuzz/fuzz_sip ## the scanner under libFuzzer for FUZZ_SECONDS (60)
 		-dict=tests/fuzz/sip.dict $(B)/fuzz/corpus tests/fuzz/corpus tests/fuzz/seeds && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
 
 # The kernel side's programs, run by BPF_PROG_TEST_RUN.
-$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h
+$(B)/prog/scan.bpf.o: tests/prog/scan.bpf.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/prog -c $< -o $@
-$(PROG): %: %.o $(PROG_HELP) $(B)/libsiprtx.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-prog: $(PROG) ## BPF_PROG_TEST_RUN tests (root)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/prog/scan.skel.h: $(B)/prog/scan.bpf.o
+	$(BPFTOOL) gen skeleton $< name scan_bpf > $@.tmp && mv $@.tmp $@
+$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/prog -c $< -o $@
+$(PLAIN): $(B)/prog/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+$(PROG) $(B)/prog/play_pcap: %: %.o $(PROG_HELP) $(B)/libsiprtx.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(PROG_LIBS)
+prog: $(PROG) $(B)/prog/play_pcap ## BPF_PROG_TEST_RUN tests (root)
 	@$(call run_each,$(PROG),tests/prog)
 
 e2e: all ## end to end, in network namespaces (root)
@@ -120,7 +131,7 @@ $(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
 	$(BPFTOOL) gen skeleton $< name bench_bpf > $@.tmp && mv $@.tmp $@
 $(B)/bench/prog_bench: tests/bench/prog_bench.c $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) $(PROG_LIBS)
 bench: all $(B)/bench/prog_bench ## measure; a table, and bench.json in the build folder (root)
 	@BUILD=$(abspath $(B)) tests/bench/run
 
