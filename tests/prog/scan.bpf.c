@@ -40,8 +40,12 @@ int scan(struct xdp_md *ctx)
 	result.beg = SLOT_L3 + (p.l4_off - p.l3_off) + sizeof(struct udphdr);
 	result.end = result.beg + p.sip_len;
 	result.verdict = sip_scan(&buf, result.beg, result.end, &result.msg);
-	if (result.verdict == SIP_OK)
-		sip_key(&buf, &result.msg, scan_key_method(&result.msg), secret, &result.key);
+	if (result.verdict != SIP_OK)
+		return XDP_PASS;
+	sip_key(&buf, &result.msg, scan_key_method(&result.msg), secret, &result.key);
+	result.dialog_verdict = sip_dialog(&buf, &result.msg, &result.dialog);
+	if (result.dialog_verdict == SIP_OK)
+		sip_dialog_key(&buf, &result.dialog, secret, &result.dialog_key);
 	return XDP_PASS;
 }
 

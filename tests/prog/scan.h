@@ -4,6 +4,7 @@
 #define TEST_SCAN_H
 
 #include "abi.h"
+#include "sip_dialog.h"
 #include "sip_msg.h"
 
 struct scan_result {
@@ -11,7 +12,11 @@ struct scan_result {
 	__u32 verdict;	/* enum sip_verdict */
 	__u32 beg, end; /* of the message in the buffer */
 	struct sip_msg msg;
-	struct siprtx_key key; /* with SIP_OK only */
+	/* with SIP_OK only */
+	struct siprtx_key key;
+	__u32 dialog_verdict;
+	struct sip_dialog dialog;
+	struct siprtx_key dialog_key; /* with dialog_verdict SIP_OK only */
 };
 
 #define SCAN_READ -1

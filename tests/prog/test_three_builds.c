@@ -19,7 +19,7 @@
 static struct scan_run scan;
 static struct siprtx_hash_key secret;
 static struct siprtx_slot ground[3];
-static unsigned compared, whole; /* messages; those of them SIP_OK */
+static unsigned compared, whole, dialogs; /* messages; those of them SIP_OK; of these with a dialog key */
 
 static int up(void **state)
 {
@@ -55,6 +55,7 @@ static void compare(const char *name, const struct frame *f, const uint8_t *data
 	struct plain_msg plain;
 	uint64_t plain_hash[2];
 	const char *what;
+	struct sip_dialog dialog;
 	struct sip_msg m;
 	int verdict;
 
@@ -83,6 +84,15 @@ static void compare(const char *name, const struct frame *f, const uint8_t *data
 	plain_key(data, &plain, scan_key_method(&m), secret.k, plain_hash);
 	if (memcmp(&key, &jit->key, sizeof(key)) || memcmp(&key, plain_hash, sizeof(key)))
 		differ(name, "keys", data, len);
+	if (sip_dialog(scan.buf, &m, &dialog) != (int)jit->dialog_verdict ||
+	    memcmp(&dialog, &jit->dialog, sizeof(dialog)))
+		differ(name, "what JIT and native build say of the dialog", data, len);
+	if (jit->dialog_verdict != SIP_OK)
+		return;
+	dialogs++;
+	sip_dialog_key(scan.buf, &dialog, &secret, &key);
+	if (memcmp(&key, &jit->dialog_key, sizeof(key)))
+		differ(name, "dialog keys", data, len);
 }
 
 static void each(void *ctx, const char *name, const uint8_t *data, size_t len)
@@ -99,8 +109,9 @@ static void each(void *ctx, const char *name, const uint8_t *data, size_t len)
 
 static void said(const char *of)
 {
-	print_message("%s: %u comparisons, %u of messages whole, no difference\n", of, compared, whole);
-	compared = whole = 0;
+	print_message("%s: %u comparisons, %u of messages whole, %u with a dialog's key, no difference\n", of, compared,
+		      whole, dialogs);
+	compared = whole = dialogs = 0;
 }
 
 static void test_messages_of_others(void **state)
