@@ -88,7 +88,8 @@ class Flow:
     def seen(self, call, what, softswitch=False, branch=None):
         """The frames of the call that reached the gateways (or the softswitch) and begin with `what`."""
         frames = (self.at_softswitch if softswitch else self.at_gateway).frames
-        marks = [f"Call-ID: {call.call_id}\r\n".encode(), f"{call.address}:{call.port};branch={branch or ''}".encode()]
+        mark = f";branch={branch};" if branch else f"{call.address}:{call.port};branch="
+        marks = [f"Call-ID: {call.call_id}\r\n".encode(), mark.encode()]
         return [f for f in frames if f.protocol == 17 and f.payload.startswith(what.encode()) and all(m in f.payload for m in marks)]
 
     def invites(self, call, branch=None):
