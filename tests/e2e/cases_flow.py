@@ -166,18 +166,18 @@ def rule_20_default_time_outs():
 
 @case(seconds=7)
 def rule_21_repeated_progress_restarts_nothing():
-    """A 183 each second, four in all: the time-out of 3 s counts from the first, and each of them passes."""
-    with Flow(profile(timeout_progress=3)) as flow:
+    """A 183 each second: the time-out of 3.4 s counts from the first, and each of them passes."""
+    with Flow(profile(timeout_progress=3.4)) as flow:
         flow.gateway("progress-repeated.xml", pause=450)
         call = flow.softswitch("call.xml", ack=1)
         flow.wait_record(call, 6)
-        took = expect_timeout(flow, call, "progress_timeout", 183, 2, 3, "SIP/2.0 183")
-        time.sleep(0.8)
+        took = expect_timeout(flow, call, "progress_timeout", 183, 2, 3.4, "SIP/2.0 183")
+        time.sleep(0.9)
         expect_times(flow.invites(call), [0, .3], "INVITEs")
-        expect_equal(flow.codes(call), [183] * 4, "responses at the softswitch")
+        expect_equal(flow.codes(call), [183] * 5, "responses at the softswitch")
         counters = flow.edge.counters()
         # the 183 after the end is late
-        expect_equal((counters["provisional"], counters["response_repeat"], counters["response_late"]), (1, 2, 1), "counters provisional, response_repeat, response_late")
+        expect_equal((counters["provisional"], counters["response_repeat"], counters["response_late"]), (1, 3, 1), "counters provisional, response_repeat, response_late")
         return f"ended after {took} ms"
 
 
@@ -238,7 +238,7 @@ def rule_23_copy_after_fast_failover():
         expect_equal(flow.edge.stats()["pending"], 0, "transactions calling at the end")
 
 
-@case(seconds=5)
+@case(seconds=5, alone=True)
 def rule_24_answer_just_after_the_end():
     """A 200 30 ms after exhaustion: the call is set up, the record stays, and an event tells of the late response and when it came."""
     with Flow(profile()) as flow:
@@ -254,9 +254,9 @@ def rule_24_answer_just_after_the_end():
         end, late = only(flow.events(call, "exhausted"), "events of the end"), only(flow.events(call, "late_response"), "events of the 200")
         expect_fields(late, code=200, attempt=4)
         delay = late["nominal_ms"] - end["nominal_ms"]
-        at_gateway = 1000 * (flow.after(call, "SIP/2.0 200", softswitch=True)) - end["nominal_ms"]
-        expect(0 < delay < 100 and abs(delay - at_gateway) < 10, f"the events say that it came {delay} ms after the end, the wire {at_gateway:.1f} ms")
-        return f"{delay} ms after the end by the events, {at_gateway:.1f} ms on the wire"
+        on_the_wire = 1000 * (flow.after(call, "SIP/2.0 200", softswitch=True)) - end["nominal_ms"]
+        expect(0 < delay < 100 and abs(delay - on_the_wire) < 40, f"the events say that it came {delay} ms after the end, the wire {on_the_wire:.1f} ms")
+        return f"{delay} ms after the end by the events, {on_the_wire:.1f} ms on the wire"
 
 
 @case(seconds=8)

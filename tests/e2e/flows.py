@@ -13,7 +13,7 @@ import itertools
 import os
 import time
 
-from case import expect, expect_equal
+from case import expect, expect_equal, short
 from edge import Edge, wait_until
 from frames import Capture
 
@@ -115,8 +115,10 @@ class Flow:
         """All that one end sent reached the other byte for byte; only INVITEs may be fewer (absorbed) or more (copies), never none."""
         def sip(frames):
             return [f.payload for f in frames if f.protocol == 17 and f.payload]
-        expect_equal(sip(self.at_softswitch.frames), sip(self.at_gateway.sent), "what reached the softswitch, against what the gateways sent")
-        sent, got = collections.Counter(sip(self.at_softswitch.sent)), collections.Counter(sip(self.at_gateway.frames))
+        counter = collections.Counter
+        sent, got = counter(sip(self.at_gateway.sent)), counter(sip(self.at_softswitch.frames))
+        expect(sent == got, f"responses that did not reach the softswitch as they were sent: {short([*(sent - got)])}, that were never sent: {short([*(got - sent)])}")
+        sent, got = counter(sip(self.at_softswitch.sent)), counter(sip(self.at_gateway.frames))
         expect(sent, "the softswitch sent nothing: the test is wrong")
         for message in sent | got:
             if message.startswith(b"INVITE "):
