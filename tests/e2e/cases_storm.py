@@ -10,7 +10,7 @@ from edge import Edge, tool, wait_until
 from flows import profile
 
 COUNT, WARM, SECONDS = 1000000, 500000, 60
-GROWTH_KB = 1024  # its queues grow with the busiest second; 60,000 INVITEs that left 20 bytes each would show
+GROWTH_KB = 2048  # its queues grow with the busiest second; 40 bytes left behind by each of 56,000 INVITEs would show
 
 
 def memory_kb(edge):
