@@ -7,6 +7,14 @@
 
 bool log_verbose;
 
+/* What came in a message must neither end the line nor speak to a terminal. */
+static void make_printable(char *line)
+{
+	for (; *line; line++)
+		if (*line < ' ' || *line == 0x7f)
+			*line = '?';
+}
+
 void log_line(int priority, const char *format, ...)
 {
 	char line[1024];
@@ -21,5 +29,6 @@ void log_line(int priority, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line + n, sizeof(line) - n, format, args);
 	va_end(args);
+	make_printable(line);
 	fprintf(stderr, "%s\n", line);
 }
