@@ -5,15 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool log_verbose;
+#include "table.h"
 
-/* What came in a message must neither end the line nor speak to a terminal. */
-static void make_printable(char *line)
-{
-	for (; *line; line++)
-		if (*line < ' ' || *line == 0x7f)
-			*line = '?';
-}
+bool log_verbose;
 
 void log_line(int priority, const char *format, ...)
 {
