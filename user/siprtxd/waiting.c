@@ -41,8 +41,10 @@ struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_
 	const uint32_t *profile = txn_profile(t, s);
 	uint32_t elapsed_ms = ms_between(s->first_ns, from_ns);
 
+	/* a 1xx may come before the note of the capture, but not before the first wait began */
 	if (s->kind == KIND_REQUEST)
-		return schedule_next_request(profile, step, elapsed_ms, word_state(slot_word(s)) == ST_PROCEEDING);
+		return schedule_next_request(profile, step, elapsed_ms,
+					     step && word_state(slot_word(s)) == ST_PROCEEDING);
 	return schedule_next(profile, step, elapsed_ms);
 }
 
