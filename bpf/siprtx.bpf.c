@@ -7,6 +7,7 @@
 
 #include "absorb.h"
 #include "capture.h"
+#include "icmp.h"
 #include "match.h"
 
 /* An INVITE, or something to be skipped before one (rule 34)? Then it is read straight into a slot. */
@@ -67,6 +68,8 @@ static __always_inline int outside(struct xdp_md *ctx)
 	struct packet p = {};
 	int reason = parse(ctx, &p);
 
+	if (reason == CNT_not_udp && p.proto && cpu)
+		return pass(icmp_error(ctx, &p, cpu));
 	if (reason != PARSED || !cpu)
 		return pass(reason);
 	if (read_message(ctx, &p, &cpu->buf, &cpu->msg) != SIP_OK)

@@ -109,6 +109,15 @@ SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, str
 			return 0;
 		}
 		break;
+	case 'R':
+		if ((w & 0xdfdfffdfdfdfdfdfull) == SIP_WORD8('R', 'E', 'T', 'R', 'Y', '-', 'A', 'F') &&
+		    (sip_word(buf, pos + 8) & 0xdfdfdf) == SIP_WORD4('T', 'E', 'R', 0)) {
+			at = &m->retry_after_at;
+			pos += 11;
+		} else {
+			return 0;
+		}
+		break;
 	default:
 		return 0;
 	}
@@ -120,7 +129,7 @@ SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, str
 		return SIP_MALFORMED;
 	if (!*at)
 		*at = pos;
-	else if (at != &m->via)
+	else if (at != &m->via && at != &m->retry_after_at)
 		return SIP_MALFORMED;
 	return 0;
 }
@@ -128,8 +137,12 @@ SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, str
 /*
  * Reads the header section. `pos` is in the start line. Sets body, lines and the positions of values; returns 0 when
  * all headers that must be there are, else the verdict.
+ *
+ * A `quote` may be cut anywhere: only lines whose LF is before the end are read, each one when the LF is found, and
+ * none must be there.
  */
-SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m)
+SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m,
+				  const int quote)
 {
 	__u64 bits = 0, mask = ~0ull << (pos & 63);
 	__u32 block = (pos & ~63u) - 64, i;
@@ -142,22 +155,34 @@ SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u3
 		if (!bits) {
 			block += 64;
 			if (block >= end)
-				return SIP_MALFORMED;
+				return quote ? 0 : SIP_MALFORMED;
 			bits = sip_line_feeds(buf, block) & mask;
 			mask = ~0ull;
 			continue;
 		}
 		line = block + sip_lowest(bits) + 1;
 		bits &= bits - 1;
-		if (line >= end)
+		if (quote) {
+			__u32 begun = m->body;
+
+			if (line > end)
+				return 0;
+			m->body = line;
+			line = begun;
+			if (!line)
+				continue; /* that was the start line */
+		} else if (line >= end) {
 			return SIP_MALFORMED;
+		}
 		w = sip_word(buf, line);
 		c = w & 0xff;
 		if (c < ' ') {
 			eol = c == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
 			if (eol && line + eol <= end) {
 				m->body = line + eol;
-				return m->via && m->call_id && m->cseq_at && m->from && m->to ? 0 : SIP_MALFORMED;
+				return quote || (m->via && m->call_id && m->cseq_at && m->from && m->to)
+					       ? 0
+					       : SIP_MALFORMED;
 			}
 		}
 		if (++m->lines > SIP_MAX_LINES)

@@ -50,9 +50,10 @@ struct sip_msg {
 	__u16 port;		  /* sent-by port, 5060 where there is none */
 	__u16 branch, branch_len; /* all of it, cookie included */
 	__u16 start;		  /* first byte of the start line: leading CR LF NUL TAB SP skipped (rule 34) */
-	__u16 body;		  /* first byte after the empty line */
+	__u16 body;		  /* first byte after the empty line; of a quote without one: of the line that is cut */
+	__u16 via_end, cseq_end;  /* first byte after the top Via's first element, and after the CSeq's value */
 	/* first byte of the value after the colon (leading white space not skipped); 0: no such header */
-	__u16 via, call_id, cseq_at, from, to, content_length_at;
+	__u16 via, call_id, cseq_at, from, to, content_length_at, retry_after_at;
 	__u16 lines;	      /* header lines, continuation lines included */
 	__u32 content_length; /* ~0u: no such header */
 };

@@ -158,7 +158,7 @@ SIP_INLINE int sip_via_piece(const struct siprtx_slot *buf, __u32 *pos, struct s
 	return sip_via_stop(buf, *pos) ? 0 : SIP_MALFORMED;
 }
 
-/* Reads the top Via: sets host, port and branch. Returns 0 or the verdict. */
+/* Reads the top Via: sets host, port, branch and via_end. Returns 0 or the verdict. */
 SIP_INLINE int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
 {
 	__u32 pos = sip_sent_protocol(buf, m->via), i;
@@ -168,8 +168,10 @@ SIP_INLINE int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
 		return SIP_MALFORMED;
 	err = sip_sent_by(buf, &pos, m);
 	for (i = 0; !err && i <= SIP_MAX_PIECES; i++) {
-		if (sip_byte(buf, pos) == ',' || sip_value_end(buf, pos))
+		if (sip_byte(buf, pos) == ',' || sip_value_end(buf, pos)) {
+			m->via_end = pos;
 			return sip_has_cookie(buf, m) ? 0 : SIP_LEGACY;
+		}
 		err = sip_via_piece(buf, &pos, m);
 	}
 	return err ? err : SIP_TOO_LONG;

@@ -11,7 +11,16 @@
 
 #include "sip_msg.h"
 
-enum plain_header { PLAIN_VIA, PLAIN_CALL_ID, PLAIN_CSEQ, PLAIN_FROM, PLAIN_TO, PLAIN_CONTENT_LENGTH, PLAIN_HEADERS };
+enum plain_header {
+	PLAIN_VIA,
+	PLAIN_CALL_ID,
+	PLAIN_CSEQ,
+	PLAIN_FROM,
+	PLAIN_TO,
+	PLAIN_CONTENT_LENGTH,
+	PLAIN_RETRY_AFTER,
+	PLAIN_HEADERS
+};
 
 struct plain_span { /* offset into the message; len 0: none */
 	size_t at, len;
@@ -25,14 +34,17 @@ struct plain_msg {
 	uint32_t cseq;
 	struct plain_span host, branch;
 	uint16_t port;
-	size_t start, body;
+	size_t start, body, via_end;
 	struct plain_span value[PLAIN_HEADERS]; /* from the colon to the line end; at 0: no such header */
 	unsigned int lines;
 	uint32_t content_length; /* ~0u: no such header */
+	uint32_t retry_after;	 /* ~0u: none that can be read */
 };
 
 /* Reads the datagram of `len` bytes. */
 void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out);
+/* Reads the first `len` bytes of a datagram: of its verdicts only SIP_OK says anything. */
+void plain_quote(const uint8_t *data, size_t len, struct plain_msg *out);
 
 /* The transaction key of a message that is SIP_OK, with `method` for its own and the KEY_WORDS words of `key`. */
 void plain_key(const uint8_t *data, const struct plain_msg *m, uint32_t method, const uint32_t *key, uint64_t out[2]);
