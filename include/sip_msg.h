@@ -42,6 +42,11 @@ enum sip_method { /* capitals only (rule 6); order is that of the `methods` tuna
 #define SIP_MAX_BRANCH 256 /* bytes of branch, or of any other parameter */
 
 struct sip_msg {
+	/*
+	 * First byte of the value after the colon (leading white space not skipped); 0: no such header. These come
+	 * first, 16 at most: SIP_VALUE().
+	 */
+	__u16 via, call_id, cseq_at, from, to, content_length_at, retry_after_at;
 	__u16 code;   /* status code of a response, 0: a request */
 	__u16 method; /* enum sip_method: of the start line; in a response, of the CSeq */
 	__u32 cseq;   /* below 2^31 (rule 10) */
@@ -52,10 +57,12 @@ struct sip_msg {
 	__u16 start;		  /* first byte of the start line: leading CR LF NUL TAB SP skipped (rule 34) */
 	__u16 body;		  /* first byte after the empty line; of a quote without one: of the line that is cut */
 	__u16 via_end, cseq_end;  /* first byte after the top Via's first element, and after the CSeq's value */
-	/* first byte of the value after the colon (leading white space not skipped); 0: no such header */
-	__u16 via, call_id, cseq_at, from, to, content_length_at, retry_after_at;
-	__u16 lines;	      /* header lines, continuation lines included */
-	__u32 content_length; /* ~0u: no such header */
+	__u16 lines;		  /* header lines, continuation lines included */
+	__u32 content_length;	  /* ~0u: no such header */
 };
+
+/* The number of a value's position among those a struct sip_msg begins with. */
+#define SIP_VALUE(name) (__builtin_offsetof(struct sip_msg, name) / sizeof(__u16))
+_Static_assert(SIP_VALUE(retry_after_at) < 16 && sizeof(struct sip_msg) >= 16 * sizeof(__u16), "positions of values");
 
 #endif

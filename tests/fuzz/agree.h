@@ -25,8 +25,8 @@ static inline size_t agree_at(size_t beg, size_t at)
 
 static inline const char *agree_message(size_t beg, const struct sip_msg *m, const struct plain_msg *p)
 {
-	const uint16_t value[PLAIN_HEADERS] = {m->via,		     m->call_id,       m->cseq_at, m->from, m->to,
-					       m->content_length_at, m->retry_after_at};
+	const uint16_t value[PLAIN_HEADERS] = {m->via, m->call_id,	     m->cseq_at,       m->from,
+					       m->to,  m->content_length_at, m->retry_after_at};
 
 	for (int i = 0; i < PLAIN_HEADERS; i++) {
 		if (value[i] != agree_at(beg, p->value[i].at))

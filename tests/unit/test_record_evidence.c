@@ -82,12 +82,23 @@ static void rule_46_icmp_in_a_record(void **state)
 		uint8_t type, code;
 		const char *name;
 	} cases[] = {
-		{3, 0, "net_unreachable"},   {3, 1, "host_unreachable"},  {3, 2, "3/2"},
-		{3, 3, "port_unreachable"},  {3, 9, "admin_prohibited"},  {3, 10, "admin_prohibited"},
-		{3, 13, "admin_prohibited"}, {3, 14, "3/14"},		  {3, 255, "3/255"},
-		{1, 0, "net_unreachable"},   {1, 1, "admin_prohibited"},  {1, 2, "1/2"},
-		{1, 3, "host_unreachable"},  {1, 4, "port_unreachable"},  {1, 6, "admin_prohibited"},
-		{1, 7, "1/7"},		     {255, 255, "255/255"},
+		{3, 0, "net_unreachable"},
+		{3, 1, "host_unreachable"},
+		{3, 2, "3/2"},
+		{3, 3, "port_unreachable"},
+		{3, 9, "admin_prohibited"},
+		{3, 10, "admin_prohibited"},
+		{3, 13, "admin_prohibited"},
+		{3, 14, "3/14"},
+		{3, 255, "3/255"},
+		{1, 0, "net_unreachable"},
+		{1, 1, "admin_prohibited"},
+		{1, 2, "1/2"},
+		{1, 3, "host_unreachable"},
+		{1, 4, "port_unreachable"},
+		{1, 6, "admin_prohibited"},
+		{1, 7, "1/7"},
+		{255, 255, "255/255"},
 	};
 	struct siprtx_record r = exhausted;
 	json_t *json = record_json(&r);

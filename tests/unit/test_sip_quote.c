@@ -135,8 +135,7 @@ static void test_rule_47_retry_after(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		if (seconds_of(cases[i].lines) != cases[i].seconds)
-			fail_msg("%u s, expected %u: %s", seconds_of(cases[i].lines), cases[i].seconds,
-				 cases[i].lines);
+			fail_msg("%u s, expected %u: %s", seconds_of(cases[i].lines), cases[i].seconds, cases[i].lines);
 }
 
 int main(void)
