@@ -140,6 +140,29 @@ SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, str
 	return 0;
 }
 
+/* The line that begins with the bytes `w` is the empty one: its length, else 0. */
+SIP_INLINE __u32 sip_empty_line(__u64 w)
+{
+	if ((w & 0xff) >= ' ')
+		return 0;
+	return (w & 0xff) == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
+}
+
+/* The headers without which no message is one. */
+SIP_INLINE int sip_has_all(const struct sip_msg *m)
+{
+	return m->via && m->call_id && m->cseq_at && m->from && m->to;
+}
+
+/* In a quote: a line begins at `line`, so the one before is whole. Where that began, 0: it was the start line. */
+SIP_INLINE __u32 sip_line_before(struct sip_msg *m, __u32 line)
+{
+	__u32 before = m->body;
+
+	m->body = line;
+	return before;
+}
+
 /*
  * Reads the header section. `pos` is in the start line. Sets body, lines and the positions of values; returns 0 when
  * all headers that must be there are, else the verdict.
@@ -154,7 +177,7 @@ SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u3
 	__u32 block = (pos & ~63u) - 64, i;
 
 	for (i = 0; i < SLOT_SIZE / 64 + SIP_MAX_LINES + 2; i++) {
-		__u32 line, eol, c;
+		__u32 line, eol;
 		__u64 w;
 		int err;
 
@@ -168,28 +191,17 @@ SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u3
 		}
 		line = block + sip_lowest(bits) + 1;
 		bits &= bits - 1;
-		if (quote) {
-			__u32 begun = m->body;
-
-			if (line > end)
-				return 0;
-			m->body = line;
-			line = begun;
-			if (!line)
-				continue; /* that was the start line */
-		} else if (line >= end) {
-			return SIP_MALFORMED;
-		}
+		if (line >= end + !!quote)
+			return quote ? 0 : SIP_MALFORMED;
+		if (quote)
+			line = sip_line_before(m, line);
+		if (!line)
+			continue; /* that was the start line */
 		w = sip_word(buf, line);
-		c = w & 0xff;
-		if (c < ' ') {
-			eol = c == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
-			if (eol && line + eol <= end) {
-				m->body = line + eol;
-				return quote || (m->via && m->call_id && m->cseq_at && m->from && m->to)
-					       ? 0
-					       : SIP_MALFORMED;
-			}
+		eol = sip_empty_line(w);
+		if (eol && line + eol <= end) {
+			m->body = line + eol;
+			return quote || sip_has_all(m) ? 0 : SIP_MALFORMED;
 		}
 		if (++m->lines > SIP_MAX_LINES)
 			return SIP_TOO_LONG;
