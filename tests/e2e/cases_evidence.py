@@ -142,7 +142,7 @@ def rule_24_late_responses_are_recorded():
 @case(seconds=4)
 def rule_47_retry_after_is_kept():
     """503 with Retry-After and 408 at 200 ms end the call as responses: no record, the code and the seconds with event and gateway; one as quick as can be too."""
-    with Edge(SHORT) as edge:
+    with Edge(SHORT + "[gateway p]\naddress = 10.77.2.2:5060\nprofile = short\n") as edge:
         softswitch = edge.softswitch()
         replies = {"quick": respond_with(503, "Retry-After: 7;duration=60\r\n")}
 
@@ -151,6 +151,7 @@ def rule_47_retry_after_is_kept():
                 if f"sip:{user}@".encode() in arrival.data:
                     party.socket.sendto(make(arrival.data), arrival.peer)
         gateway = edge.gateway(on=on)
+        expect_fields(gateway_entry(edge, "10.77.2.2:5060"), last_retry_after=None)
         quick = softswitch.send(Call(user="quick"))
         softswitch.wait(quick, 1, 1)
         expect(wait_until(lambda: events_of(edge, quick, "response"), 1), "no event of the quick response")
