@@ -111,6 +111,7 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	slot->method = cpu->msg.method;
 	slot->profile = profile_of(slot);
 	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
+	slot->retry_after = NO_RETRY_AFTER;
 	slot->late_us_max = 0;
 	slot->sends = slot->step = 0;
 	if (forward_xdp)

@@ -7,6 +7,7 @@
 
 #include "absorb.h"
 #include "capture.h"
+#include "icmp.h"
 #include "match.h"
 
 /* First letters of the methods besides INVITE. ACK has none of them, a response the S of SUBSCRIBE. */
@@ -90,6 +91,8 @@ static __always_inline int outside(struct xdp_md *ctx)
 	struct packet p = {};
 	int reason = parse(ctx, &p);
 
+	if (reason == CNT_not_udp && p.proto && cpu)
+		return pass(icmp_error(ctx, &p, cpu));
 	if (reason != PARSED || !cpu)
 		return pass(reason);
 	if (read_message(ctx, &p, &cpu->buf, &cpu->msg) != SIP_OK)

@@ -17,6 +17,7 @@
 #include "../../user/siprtxd/given_up.c"
 #include "../../user/siprtxd/retransmit.c"
 #include "../../user/siprtxd/transaction.c"
+#include "../../user/siprtxd/unreachable.c"
 #include "../../user/siprtxd/waiting.c"
 
 #define SLOTS 4
@@ -38,6 +39,7 @@ static struct world {
 	unsigned n_sent;
 	enum siprtx_end record[SLOTS * 4];
 	unsigned n_records, n_ended, n_responses, n_copies;
+	struct transaction_event last[16]; /* of each kind */
 	uint64_t next_seq, given_up_ms;
 	void (*on_send)(uint32_t slot);
 } w;
@@ -74,6 +76,7 @@ static inline bool fake_in_flight(void *ctx, uint32_t slot)
 static inline void fake_event(void *ctx, uint32_t slot, const struct transaction_event *e)
 {
 	(void)ctx, (void)slot;
+	w.last[e->kind] = *e;
 	w.n_responses += e->kind == EV_RESPONSE;
 	w.n_copies += e->kind == EV_COPY;
 	w.given_up_ms = e->kind == EV_GIVEN_UP ? (w.now - START) / MS : w.given_up_ms;
@@ -170,6 +173,7 @@ static inline uint32_t capture(uint32_t profile)
 	s->profile = profile;
 	s->copy_gap_ns = s->copy_ns = s->resp_ns = s->due_ns = s->last_send_ns = 0;
 	s->sends = s->step = 0;
+	s->retry_after = NO_RETRY_AFTER;
 	s->word = word_moved(s->word, ST_CALLING, STAGE_NOTHING, 0);
 	return slot;
 }

@@ -48,6 +48,9 @@ static struct text what(const struct siprtx_event *e)
 	case EV_CANCEL:
 		snprintf(t.s, sizeof(t.s), "CANCEL");
 		break;
+	case EV_ICMP:
+		format_icmp(e->code >> 8, e->code, t.s, sizeof(t.s));
+		break;
 	case EV_EXHAUSTED:
 	case EV_GIVEN_UP:
 		snprintf(t.s, sizeof(t.s), "%s%s%s", record_reason_name(e->code), blank, of);
@@ -62,7 +65,7 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 {
 	bool timed = e->kind == EV_SEND || has_reason(e);
 	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
-	const char *arrow = from_gateway(e) ? "<--" : has_reason(e) ? "--x" : "-->";
+	const char *arrow = from_gateway(e) || e->kind == EV_ICMP ? "<--" : has_reason(e) ? "--x" : "-->";
 	char nominal[32] = "", late[32] = "";
 
 	if (timed)
@@ -76,16 +79,25 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 
 static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
-	char ts[32];
+	char ts[32], icmp[32];
+	json_t *event =
+		json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
+			  CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
+			  "event", event_name(e->kind), "method", method_name(e->method), "slot", (int)e->slot,
+			  "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
+			  (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
+			  from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
+			  has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
+			  json_text(e->call_id, sizeof(e->call_id)));
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
-			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
-			 "event", event_name(e->kind), "method", method_name(e->method), "slot", (int)e->slot,
-			 "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
-			 (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
-			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
-			 has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
-			 json_text(e->call_id, sizeof(e->call_id)));
+	/* what only some of them have */
+	if (e->kind == EV_EXHAUSTED)
+		json_object_set_new(event, "stage", json_string(stage_name(e->stage)));
+	if (e->kind == EV_ICMP)
+		json_object_set_new(event, "icmp", json_string(format_icmp(e->code >> 8, e->code, icmp, sizeof(icmp))));
+	if (e->kind == EV_RESPONSE && e->retry_after != NO_RETRY_AFTER)
+		json_object_set_new(event, "retry_after", json_integer(e->retry_after));
+	return event;
 }
 
 static int print_event(const struct cli *cli, const struct siprtx_event *e, int64_t wall_offset_ns)

@@ -30,6 +30,7 @@ static void sent(struct transactions *t, uint32_t slot, uint64_t word, uint64_t 
 		.ns = now,
 		.nominal_ms = ms_between(s->first_ns, s->due_ns),
 		.late_us = late_us < INT32_MAX ? late_us : INT32_MAX,
+		.retry_after = NO_RETRY_AFTER,
 	};
 
 	s->sends++;

@@ -65,6 +65,7 @@ static const enum siprtx_stat end_stat[] = {
 	[END_HELD_TOO_LONG] = STAT_held_too_long,
 	[END_ABANDONED] = STAT_abandoned,
 	[END_SUPERSEDED] = STAT_superseded,
+	[END_UNREACHABLE] = STAT_unreachable,
 };
 
 enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end)
@@ -77,9 +78,14 @@ enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end)
 
 void txn_tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind kind, uint16_t code, uint64_t ns)
 {
-	struct transaction_event e = {.kind = kind, .code = code, .ns = ns};
+	const struct siprtx_slot *s = &t->env.slots[slot];
+	struct transaction_event e = {.kind = kind, .code = code, .ns = ns, .retry_after = NO_RETRY_AFTER};
 
-	e.nominal_ms = ms_between(t->env.slots[slot].first_ns, ns);
+	if (kind == EV_RESPONSE && code >= 200)
+		e.retry_after = s->retry_after;
+	else if (kind == EV_EXHAUSTED)
+		e.stage = word_stage(slot_word(s));
+	e.nominal_ms = ms_between(s->first_ns, ns);
 	t->env.ops->event(t->env.ctx, slot, &e);
 }
 
@@ -92,6 +98,8 @@ static void finish(struct transactions *t, uint32_t slot, uint64_t word, uint64_
 	/* given up: that was told and counted then */
 	if (end != END_ABANDONED && end != END_SUPERSEDED)
 		t->env.stats[txn_end_stat(&t->env.slots[slot], end)]++;
+	if (end == END_PROGRESS_TIMEOUT && word_stage(word) == STAGE_PROGRESS_SDP)
+		t->env.stats[STAT_progress_sdp_timeout]++;
 	t->env.stats[h->stage == STAGE_NOTHING ? STAT_pending : STAT_proceeding]--;
 	txn_set_overdue(t, slot, false);
 	if (end == END_NONE)
@@ -177,6 +185,7 @@ void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t no
 
 	txn_hold(t, slot, word);
 	s->record_seq = 0;
+	s->icmp_type = s->icmp_code = 0;
 	s->last_send_ns = s->first_ns;
 	s->sends = 1;
 	t->env.stats[STAT_taken]++;
@@ -206,6 +215,8 @@ void transactions_note(struct transactions *t, const struct siprtx_note *n)
 		return;
 	if (n->kind == NOTE_NEW)
 		txn_supersede(t, n->slot, now);
+	else if (n->kind == NOTE_ICMP)
+		txn_unreachable(t, n->slot, word, n->code, n->ns);
 	else if (n->kind == NOTE_MOVED)
 		txn_look(t, n->slot, word, n->code, n->ns);
 	else if (n->kind == NOTE_COPY && word_sends(t->env.slots[n->slot].kind, word))

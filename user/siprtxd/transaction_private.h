@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files of a transaction's life share: transaction.c (begin to end), waiting.c, retransmit.c, given_up.c,
- * adopt.c. */
+ * unreachable.c, adopt.c. */
 #ifndef SIPRTXD_TRANSACTION_PRIVATE_H
 #define SIPRTXD_TRANSACTION_PRIVATE_H
 
@@ -110,5 +110,13 @@ bool txn_is_abandoned(const struct transactions *t, const struct siprtx_slot *s,
 bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum siprtx_end end, uint64_t now);
 /* The call goes to another gateway: those that were silent for long enough are not called any more. */
 void txn_supersede(struct transactions *t, uint32_t slot, uint64_t now);
+
+/* unreachable.c */
+
+/*
+ * ICMP (type << 8 | code) says that a copy could not be delivered: evidence (rule 46), and with icmp_ends the end of a
+ * transaction that is calling.
+ */
+void txn_unreachable(struct transactions *t, uint32_t slot, uint64_t word, uint16_t icmp, uint64_t ns);
 
 #endif
