@@ -29,6 +29,8 @@
  * matches nothing: such a key is merely remembered (rule 23).
  *
  *   63..32 generation | 31..16 last response code | 15..12 end | 11..8 flags | 7..4 stage | 3..0 state
+ *
+ * Where a response is what is held, the code is its own: calling, until it is confirmed (completed).
  */
 enum siprtx_state { /* RFC 3261 17.1.1.2 */
 		    ST_FREE = 0,
@@ -60,6 +62,7 @@ enum siprtx_end {
 	END_HELD_TOO_LONG = 6,
 	END_ABANDONED = 7,  /* the softswitch's own copies stopped */
 	END_SUPERSEDED = 8, /* the softswitch sent the call to another gateway */
+	END_LET_GO = 12,    /* a response: what it awaits does not matter any more, or `confirm` was switched off */
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
@@ -97,6 +100,12 @@ enum siprtx_kind {		      /* what a slot holds, and so what ends it */
 		   KIND_FINAL = 2,    /* a final response to an INVITE, until its ACK (13.3.1.4, 17.2.1) */
 		   KIND_RELIABLE = 3, /* a reliable provisional response, until its PRACK (RFC 3262, 3) */
 };
+
+/* Does it await an ACK or a PRACK? */
+static inline int kind_is_response(__u32 kind)
+{
+	return kind == KIND_FINAL || kind == KIND_RELIABLE;
+}
 
 struct siprtx_key { /* keyed 128-bit hash, see key.h */
 	__u64 hash[2];
@@ -175,7 +184,7 @@ struct siprtx_txn {
 /* notes: RINGBUF, XDP to controller, submitted without a wake-up. */
 enum siprtx_note_kind {
 	NOTE_NEW = 1,	/* a transaction was captured, of any kind */
-	NOTE_MOVED = 2, /* a response or CANCEL changed the state; word is the new one */
+	NOTE_MOVED = 2, /* a response, CANCEL, ACK or PRACK changed the state; word is the new one */
 	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 };
@@ -347,7 +356,8 @@ enum siprtx_event_kind {
 	EV_CANCEL = 5,
 	EV_EXHAUSTED = 6, /* reason in code: enum siprtx_end */
 	EV_LATE = 7,	  /* code: a response after the end */
-	EV_GIVEN_UP = 8,  /* by the softswitch; reason in code: END_ABANDONED, END_SUPERSEDED */
+	EV_GIVEN_UP = 8,  /* reason in code: END_ABANDONED, END_SUPERSEDED by the softswitch; END_LET_GO, an end */
+	EV_CONFIRMED = 12, /* the ACK or PRACK came; code: of the response, as in its other events */
 };
 
 #define MAX_EVENTS 16384

@@ -15,6 +15,7 @@
 #include "schedule.h"
 #include "../../user/siprtxd/adopt.c"
 #include "../../user/siprtxd/given_up.c"
+#include "../../user/siprtxd/let_go.c"
 #include "../../user/siprtxd/retransmit.c"
 #include "../../user/siprtxd/transaction.c"
 #include "../../user/siprtxd/waiting.c"

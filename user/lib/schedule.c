@@ -15,15 +15,18 @@ unsigned schedule_count(const uint32_t *field)
 	return n;
 }
 
+struct schedule_wait schedule_list_next(const uint32_t *field, unsigned step)
+{
+	if (step < schedule_count(field))
+		return (struct schedule_wait){field[PF_INTERVAL + step], SCHEDULE_SEND};
+	return (struct schedule_wait){field[PF_FINAL_WAIT], SCHEDULE_EXHAUSTED};
+}
+
 struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
 {
+	struct schedule_wait next = schedule_list_next(field, step);
 	uint32_t end = field[PF_TIMEOUT_INVITE];
-	struct schedule_wait next;
 
-	if (step < schedule_count(field))
-		next = (struct schedule_wait){field[PF_INTERVAL + step], SCHEDULE_SEND};
-	else
-		next = (struct schedule_wait){field[PF_FINAL_WAIT], SCHEDULE_EXHAUSTED};
 	/* at the very ms of a copy the time-out wins: the softswitch has given up by then */
 	if (end && (uint64_t)elapsed_ms + next.wait_ms >= end)
 		next = (struct schedule_wait){end > elapsed_ms ? end - elapsed_ms : 0, SCHEDULE_EXHAUSTED};

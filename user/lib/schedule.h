@@ -24,6 +24,8 @@ struct schedule_wait {
  * interval, or the final wait and then exhaustion; whichever is cut short by timeout_invite.
  */
 struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
+/* The same by the list alone: timeout_invite is for INVITEs. */
+struct schedule_wait schedule_list_next(const uint32_t *field, unsigned step);
 /* How long it is from there to exhaustion, ms. */
 uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
 

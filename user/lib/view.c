@@ -258,7 +258,38 @@ const char *event_name(enum siprtx_event_kind kind)
 		[EV_EXHAUSTED] = "exhausted",
 		[EV_LATE] = "late_response",
 		[EV_GIVEN_UP] = "given_up",
+		[EV_CONFIRMED] = "confirmed",
 	};
 
 	return NAME_OF(names, kind);
+}
+
+const char *kind_name(enum siprtx_kind kind)
+{
+	static const char *const names[] = {
+		[KIND_INVITE] = "invite",
+		[KIND_REQUEST] = "request",
+		[KIND_FINAL] = "final",
+		[KIND_RELIABLE] = "reliable",
+	};
+
+	return NAME_OF(names, kind);
+}
+
+const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state)
+{
+	if (!kind_is_response(kind) || state == ST_FREE)
+		return state_name(state);
+	return state == ST_COMPLETED ? "confirmed" : "unconfirmed";
+}
+
+struct text text_message(enum siprtx_kind kind, uint16_t code)
+{
+	struct text t;
+
+	if (kind_is_response(kind))
+		snprintf(t.s, sizeof(t.s), "%u INVITE", code);
+	else
+		snprintf(t.s, sizeof(t.s), "INVITE");
+	return t;
 }

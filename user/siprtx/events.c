@@ -14,13 +14,26 @@ struct reader {
 
 static bool from_gateway(const struct siprtx_event *e)
 {
-	return e->kind == EV_RESPONSE || e->kind == EV_LATE;
+	return e->kind == EV_RESPONSE || e->kind == EV_LATE || e->kind == EV_CONFIRMED;
 }
 
 /* Nothing more is sent, and `code` says why. */
 static bool has_reason(const struct siprtx_event *e)
 {
 	return e->kind == EV_EXHAUSTED || e->kind == EV_GIVEN_UP;
+}
+
+/* Is `code` that of a response, one that came or the one that is held? */
+static bool has_code(const struct siprtx_event *e)
+{
+	return from_gateway(e) || (kind_is_response(e->slot_kind) && !has_reason(e));
+}
+
+static const char *reason(const struct siprtx_event *e)
+{
+	if (kind_is_response(e->slot_kind) && e->code == END_NO_RESPONSE)
+		return "unconfirmed";
+	return record_reason_name(e->code);
 }
 
 /* What happened, in as many columns as the widest takes. */
@@ -31,10 +44,10 @@ static struct text what(const struct siprtx_event *e)
 	switch (e->kind) {
 	case EV_NEW:
 	case EV_SEND:
-		snprintf(t.s, sizeof(t.s), "INVITE %u", e->attempt);
+		snprintf(t.s, sizeof(t.s), "%.16s %u", text_message(e->slot_kind, e->code).s, e->attempt);
 		break;
 	case EV_COPY:
-		snprintf(t.s, sizeof(t.s), "INVITE %u, own copy", e->attempt);
+		snprintf(t.s, sizeof(t.s), "%.16s %u, own copy", text_message(e->slot_kind, e->code).s, e->attempt);
 		break;
 	case EV_RESPONSE:
 		snprintf(t.s, sizeof(t.s), "%u", e->code);
@@ -42,12 +55,15 @@ static struct text what(const struct siprtx_event *e)
 	case EV_LATE:
 		snprintf(t.s, sizeof(t.s), "%u, late", e->code);
 		break;
+	case EV_CONFIRMED:
+		snprintf(t.s, sizeof(t.s), "%s", e->slot_kind == KIND_RELIABLE ? "PRACK" : "ACK");
+		break;
 	case EV_CANCEL:
 		snprintf(t.s, sizeof(t.s), "CANCEL");
 		break;
 	case EV_EXHAUSTED:
 	case EV_GIVEN_UP:
-		snprintf(t.s, sizeof(t.s), "%s", record_reason_name(e->code));
+		snprintf(t.s, sizeof(t.s), "%s", reason(e));
 		break;
 	default:
 		snprintf(t.s, sizeof(t.s), "event %u", e->kind);
@@ -75,13 +91,13 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
 	char ts[32];
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
 			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
-			 "event", event_name(e->kind), "slot", (int)e->slot, "generation", (json_int_t)e->gen,
+			 "event", event_name(e->kind), "kind", kind_name(e->slot_kind), "slot", (int)e->slot, "generation", (json_int_t)e->gen,
 			 "gateway", text_endpoint(e->addr, e->port).s, "attempt", (int)e->attempt, "nominal_ms",
 			 (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
-			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
-			 has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
+			 has_code(e) ? json_integer(e->code) : json_null(), "reason",
+			 has_reason(e) ? json_string(reason(e)) : json_null(), "call_id",
 			 json_text(e->call_id, sizeof(e->call_id)));
 }
 

@@ -82,7 +82,8 @@ static void transaction_row(const struct pins *pins, struct table *t, uint32_t s
 	struct sip_span id = call_id(s);
 
 	table_cell(t, PLAIN, "%u", slot);
-	table_cell(t, PLAIN, "%s", state_name(word_state(s->word)));
+	table_cell(t, PLAIN, "%s", text_message(s->kind, word_code(s->word)).s);
+	table_cell(t, PLAIN, "%s", slot_state_name(s->kind, word_state(s->word)));
 	table_cell(t, PLAIN, "%s", progress(s->word).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(s->daddr, s->dport).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(s->saddr, s->sport).s);
@@ -104,8 +105,9 @@ static json_t *transaction_json(const struct pins *pins, uint32_t slot, const st
 	struct sip_span id = call_id(s);
 	uint64_t w = s->word;
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
-			 "slot", (int)slot, "generation", (json_int_t)word_gen(w), "state", state_name(word_state(w)),
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
+			 "slot", (int)slot, "generation", (json_int_t)word_gen(w), "kind", kind_name(s->kind), "method",
+			 text_message(s->kind, word_code(w)).s, "state", slot_state_name(s->kind, word_state(w)),
 			 "stage", stage_name(word_stage(w)), "end", record_reason_name(word_end(w)), "last_code",
 			 (int)word_code(w), "taken", !!(w & WORD_TAKEN), "gateway", text_endpoint(s->daddr, s->dport).s,
 			 "src", text_endpoint(s->saddr, s->sport).s, "sends", (int)s->sends, "due_in_us",
@@ -127,7 +129,7 @@ int cmd_transactions(struct cli *cli, char **args)
 	if (cli->json)
 		list = json_array();
 	else
-		t = table_new(">SLOT:STATE:STAGE:GATEWAY:FROM:>SENDS:>NEXT IN:>AGE:>LATE MAX:PROFILE:CALL-ID");
+		t = table_new(">SLOT:METHOD:STATE:STAGE:GATEWAY:FROM:>SENDS:>NEXT IN:>AGE:>LATE MAX:PROFILE:CALL-ID");
 	if (!list && !t)
 		return cli_no_memory();
 	for (i = 0; i < pins->entries[PIN_slots]; i++) {

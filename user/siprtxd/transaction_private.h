@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files of a transaction's life share: transaction.c (begin to end), waiting.c, retransmit.c, given_up.c,
- * adopt.c. */
+ * let_go.c, adopt.c. */
 #ifndef SIPRTXD_TRANSACTION_PRIVATE_H
 #define SIPRTXD_TRANSACTION_PRIVATE_H
 
@@ -57,6 +57,15 @@ static inline uint32_t ms_between(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns + MS / 2) / MS : 0;
 }
 
+/* What comes after `step` retransmissions, the last one at `from_ns`. */
+static inline struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
+					    uint64_t from_ns)
+{
+	if (kind_is_response(s->kind))
+		return schedule_list_next(txn_profile(t, s), step);
+	return schedule_next(txn_profile(t, s), step, ms_between(s->first_ns, from_ns));
+}
+
 /* transaction.c */
 
 void txn_tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind kind, uint16_t code, uint64_t ns);
@@ -67,7 +76,7 @@ void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t no
 /* Acts on what the word has become. `ns`: when that was, as far as is known; `code`: the response told of. */
 void txn_look(struct transactions *t, uint32_t slot, uint64_t word, uint16_t code, uint64_t ns);
 /* The counter of an end. */
-enum siprtx_stat txn_end_stat(enum siprtx_end end);
+enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end);
 
 /* waiting.c */
 
@@ -83,6 +92,8 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now);
 /* The wait that follows the one in course, ns. */
 uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s);
+/* From the end of the wait in course to that of the schedule, ns. */
+uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 
 /* retransmit.c */
 
@@ -106,5 +117,14 @@ bool txn_is_abandoned(const struct transactions *t, const struct siprtx_slot *s,
 bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum siprtx_end end, uint64_t now);
 /* The call goes to another gateway: those that were silent for long enough are not called any more. */
 void txn_supersede(struct transactions *t, uint32_t slot, uint64_t now);
+
+/* let_go.c */
+
+/* Is it a response, and `confirm` switched off? Then no ACK and no PRACK is looked for any more. */
+bool txn_is_switched_off(const struct transactions *t, const struct siprtx_slot *s);
+/* Ends a response that is held, for its ACK or PRACK does not matter any more. */
+void txn_let_go(struct transactions *t, uint32_t slot, uint64_t now);
+/* A new one: a final response ends the waiting for the PRACK of those that went before it (RFC 3262, 3). */
+void txn_answer(struct transactions *t, uint32_t slot, uint64_t now);
 
 #endif

@@ -38,13 +38,12 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue)
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	const uint32_t *profile = txn_profile(t, s);
 	struct schedule_wait next;
 	bool late = false;
 	uint64_t wait;
 
 	for (;; step++) {
-		next = schedule_next(profile, step, ms_between(s->first_ns, from_ns));
+		next = txn_next(t, s, step, from_ns);
 		wait = next.wait_ms * MS;
 		if (from_ns + wait > now || next.action == SCHEDULE_EXHAUSTED)
 			break;
@@ -61,5 +60,20 @@ void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64
 
 uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s)
 {
-	return schedule_next(txn_profile(t, s), s->step + 1, ms_between(s->first_ns, s->due_ns)).wait_ms * MS;
+	return txn_next(t, s, s->step + 1, s->due_ns).wait_ms * MS;
+}
+
+uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s)
+{
+	uint64_t end_ns = s->due_ns;
+	unsigned step = s->step;
+	struct schedule_wait next;
+
+	if (step == SLOT_STEP_FINAL)
+		return 0;
+	do {
+		next = txn_next(t, s, ++step, end_ns);
+		end_ns += next.wait_ms * MS;
+	} while (next.action == SCHEDULE_SEND);
+	return end_ns - s->due_ns;
 }
