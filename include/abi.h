@@ -390,7 +390,7 @@ struct siprtx_configured {
 };
 
 /* hash_key: ARRAY, one entry, random, made with the maps */
-#define KEY_WORDS 128
+#define KEY_WORDS 256
 struct siprtx_hash_key {
 	__u32 k[KEY_WORDS];
 };
