@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The two XDP programs of inline mode. siprtx_inside sees what the softswitch sends, siprtx_outside what the
- * gateways answer. Whatever is in doubt passes, with a counter that names the reason (counters.def).
+ * gateways answer and confirm. Whatever is in doubt passes, with a counter that names the reason (counters.def).
  */
 #include "maps.h"
 
 #include "absorb.h"
 #include "capture.h"
+#include "confirm.h"
 #include "match.h"
 
-/* An INVITE, or something to be skipped before one (rule 34)? Then it is read straight into a slot. */
+/* An INVITE, or a response to be confirmed, or something to be skipped before one (rule 34)? It is read straight into a
+ * slot. */
 static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *p)
 {
 	__u8 first;
 
 	if (bpf_xdp_load_bytes(ctx, p->l4_off + sizeof(struct udphdr), &first, 1))
 		return 0;
+	if ((first | 0x20) == 's')
+		return tunable(TUN_confirm);
 	return first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0;
 }
 
@@ -29,10 +33,13 @@ static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, stru
 
 	if (!secret)
 		return pass(CNT_no_controller);
-	sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
+	if (!kind_is_response(kind))
+		sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
+	else if (dialog_key(buf, &cpu->msg, secret, &key))
+		return pass(CNT_response_untagged);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (txn)
-		return repeated(txn, &key);
+		return repeated(txn, &key, buf, &cpu->msg);
 	if (!slot)
 		return pass(CNT_no_slot);
 	return new_transaction(ctx, p, cpu, slot, &key, kind);
@@ -43,7 +50,7 @@ static __always_inline int inside(struct xdp_md *ctx)
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct siprtx_slot *slot = NULL, *buf;
 	struct packet p = {};
-	int reason = parse(ctx, &p);
+	int reason = parse(ctx, &p), kind = KIND_INVITE;
 
 	if (reason != PARSED || !cpu)
 		return pass(reason);
@@ -52,13 +59,16 @@ static __always_inline int inside(struct xdp_md *ctx)
 	buf = slot ?: &cpu->buf;
 	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
-	if (cpu->msg.code)
-		return pass(CNT_response_out);
-	if (cpu->msg.method == SIP_INVITE)
-		return keep(ctx, &p, cpu, slot, buf, KIND_INVITE);
-	if (cpu->msg.method == SIP_CANCEL)
+	if (cpu->msg.code) {
+		kind = awaited_kind(&cpu->msg);
+		if (kind < 0)
+			return pass(CNT_response_out);
+	} else if (cpu->msg.method == SIP_CANCEL) {
 		return pass(cancel(buf, &cpu->msg));
-	return pass(CNT_other_method);
+	} else if (cpu->msg.method != SIP_INVITE) {
+		return pass(CNT_other_method);
+	}
+	return keep(ctx, &p, cpu, slot, buf, kind);
 }
 
 static __always_inline int outside(struct xdp_md *ctx)
@@ -72,7 +82,7 @@ static __always_inline int outside(struct xdp_md *ctx)
 	if (read_message(ctx, &p, &cpu->buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
 	if (!cpu->msg.code)
-		return pass(CNT_request_in);
+		return pass(request_in(&p, &cpu->buf, &cpu->msg));
 	return pass(response(&p, &cpu->buf, &cpu->msg));
 }
 
