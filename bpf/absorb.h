@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The softswitch's own copies of a message that is held (decision 6, rules 23, 30, 32). */
+/* The softswitch's own copies of a message that is held (decision 6, rules 23, 29, 30, 32). */
 #ifndef BPF_ABSORB_H
 #define BPF_ABSORB_H
 
 #include "confirm.h"
-#include "count.h"
+#include "parse.h"
 #include "slot.h"
 
 /* The controller sees by these that the copies have stopped (rule 18). One seen twice (rule 30) has no gap of its own.
@@ -19,9 +19,28 @@ static __always_inline void keep_copy_time(struct siprtx_slot *slot, __u64 now)
 	*(volatile __u64 *)&slot->copy_ns = now;
 }
 
+/*
+ * What this host sent itself, come back by a bridge or a mirror: the source MAC of the frame that is held, and its TTL,
+ * one less than the softswitch's. Both, as another path may lower the TTL of a copy too.
+ */
+static __always_inline int sent_by_us(struct xdp_md *ctx, const struct packet *p, const struct siprtx_slot *slot)
+{
+	__u32 at = (slot->frame_off & 0xff) + ETH_ALEN;
+	const __u16 *own = (const void *)slot + at;
+	const __u8 *ip = (const void *)slot + SLOT_L3;
+	__u16 mac[ETH_ALEN / 2];
+
+	if (p->ttl != ip[p->v6 ? offsetof(struct ipv6hdr, hop_limit) : offsetof(struct iphdr, ttl)])
+		return 0;
+	if (bpf_xdp_load_bytes(ctx, ETH_ALEN, mac, sizeof(mac)))
+		return 0;
+	return mac[0] == own[0] && mac[1] == own[1] && mac[2] == own[2];
+}
+
 /* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
-static __always_inline int repeated(const struct siprtx_txn *txn, const struct siprtx_key *key,
-				    const struct siprtx_slot *buf, const struct sip_msg *m)
+static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, const struct siprtx_txn *txn,
+				    const struct siprtx_key *key, const struct siprtx_slot *buf,
+				    const struct sip_msg *m)
 {
 	struct siprtx_meta *alive = map_one(&meta);
 	struct siprtx_slot *slot;
@@ -30,8 +49,10 @@ static __always_inline int repeated(const struct siprtx_txn *txn, const struct s
 	slot = held_slot(txn, &word);
 	if (!slot || !alive || word_state(word) == ST_TERMINATED)
 		return pass(CNT_remembered);
-	if (word_state(word) != ST_CALLING)
+	if (!word_sends(slot->kind, word))
 		return pass(CNT_copy_answered);
+	if (sent_by_us(ctx, p, slot))
+		return pass(CNT_own_copy);
 	now = bpf_ktime_get_ns();
 	/* also where another CPU's clock was read first */
 	if ((__s64)(now - slot->first_ns) < (__s64)tunable(TUN_dup_window) * 1000000)

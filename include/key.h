@@ -17,7 +17,7 @@
  * the others; only the words in use are summed; and the lengths are part of the message, in its last pair. Two
  * messages of the same lengths are then one case of the theorem. Of two with different lengths the last pair differs;
  * its key words are fresh in both passes, whatever the other sums are: 2^-32 each. So they are for a transaction and a
- * dialog, both with the same last pair: its first word is a method, or SIP_KEY_IS_DIALOG. The pair behind it is no
+ * dialog, both with the same last pair: its second word is two lengths, or SIP_KEY_IS_DIALOG. The pair behind it is no
  * field's: it gives the second pass its key words for the last pair.
  */
 #ifndef SIPRTX_KEY_H
@@ -111,7 +111,7 @@ SIP_FN int sip_dialog_key(const struct siprtx_slot *buf, const struct sip_dialog
 	sip_key_bytes(buf, d->from_tag.at, d->from_tag.len, SIP_MAX_TAG, 0, hk, SIP_KEY_FROM_TAG, sum);
 	sip_key_bytes(buf, d->to_tag.at, d->to_tag.len, SIP_MAX_TAG, 0, hk, SIP_KEY_TO_TAG, sum);
 	sip_key_add(hk, SIP_KEY_FIXED, d->cseq | (__u64)d->rseq << 32, sum);
-	sip_key_add(hk, SIP_KEY_FIXED + 1, SIP_KEY_IS_DIALOG | (__u64)lengths << 32, sum);
+	sip_key_add(hk, SIP_KEY_FIXED + 1, lengths | (__u64)SIP_KEY_IS_DIALOG << 32, sum);
 	out->hash[0] = sum[0];
 	out->hash[1] = sum[1];
 	return 0;

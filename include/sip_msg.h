@@ -35,6 +35,7 @@ enum sip_method { /* capitals only (rule 6); order is that of the `methods` tuna
 		  SIP_MESSAGE,
 		  SIP_PUBLISH,
 };
+#define SIP_METHODS (SIP_PUBLISH + 1)
 
 #define SIP_MAX_LINES  64  /* header lines, continuation lines included */
 #define SIP_MAX_PIECES 16  /* parameters of the top Via; one with white space or quotes inside counts as several */

@@ -63,7 +63,7 @@ def confirm_200_until_its_ack():
         call, other = parties.call(), parties.call()
         parties.wait(call, 2)
         row = next(t for t in edge.json("show", "transactions")["transactions"] if t["call_id"] == call.call_id)
-        expect_fields(row, method="200 INVITE", kind="final", state="unconfirmed", gateway="10.77.2.2:5060", src="10.77.1.2:5060")
+        expect_fields(row, method="INVITE", last_code=200, kind="final", state="unconfirmed", gateway="10.77.2.2:5060", src="10.77.1.2:5060")
         expect("200 INVITE  unconfirmed" in edge.siprtx("show", "transactions").stdout, "siprtx show transactions does not show it")
         for wrong in ({"cseq": 2}, {"to_tag": "nobody"}):
             parties.gateway.send(call.request("ACK", branch="z9hG4bKwrong", **{"to_tag": "gateway", **wrong}), "10.77.1.2")

@@ -39,7 +39,7 @@ def ten_thousand_calls():
         expect(not odd and summary["datagrams"] == 7 * CALLS, f"{summary['datagrams']} datagrams, calls with {sorted(odd)} of them, wanted 7 each")
         schedule = DEFAULT[:7]
         late = lateness(sink.arrivals, schedule)
-        expect(late[0] > -10, f"a copy came {-late[0]:.1f} ms before its time")
+        expect(late[0] > -40, f"a copy came {-late[0]:.1f} ms before its time")
         records = edge.journal()
         expect_equal((len(records), len({r["call_id"] for r in records})), (CALLS, CALLS), "records and calls in them")
         expect({r["sends"] for r in records} == {7}, "a record says other than 7 sends")

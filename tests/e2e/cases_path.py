@@ -29,7 +29,7 @@ def expect_same_frames(frames, message):
 
 
 @case(seconds=6)
-def copies_equal_the_first_frame():
+def rule_49_copies_equal_the_first_frame():
     """MACs, TTL - 1, DSCP, every byte but IP ID and checksums; checksums whole; a fresh IP ID where DF is clear."""
     with Edge(SHORT) as edge, Capture(edge.gw_ns, "g0") as capture:
         edge.run(edge.sw_ns, "ethtool", "-K", "s0", "tx", "off")
@@ -83,7 +83,7 @@ def ipv6_call():
 
 
 @case(seconds=5)
-def ipv4_options():
+def rule_39_ipv4_options():
     """An IPv4 header with options is captured and replayed whole."""
     with Edge(SHORT) as edge, Capture(edge.gw_ns, "g0") as capture:
         call = Call()
@@ -167,7 +167,7 @@ def neighbour_unknown_at_first():
 
 
 @case(seconds=6)
-def gateway_moves_in_mid_transaction():
+def rule_49_gateway_moves_in_mid_transaction():
     """The next hop's MAC changes between two copies, as at a VRRP move: the later copies go to the new one."""
     with Edge("[profile p]\nresend_interval = 0.5,0.8,0.5,0.5\n[gateway g]\naddress = 10.77.2.0/24\nprofile = p\n") as edge, Capture(edge.gw_ns, "g0") as capture:
         softswitch, gateway = edge.softswitch(), edge.gateway()
@@ -183,7 +183,7 @@ def gateway_moves_in_mid_transaction():
 
 
 @case(seconds=6)
-def everything_else_passes():
+def rule_10_11_14_16_33_35_36_38_45_everything_else_passes():
     """TCP, fragments, a 3 KB INVITE, keep-alives, STUN, HTTP, old SIP: byte for byte to the gateway, never again, and a counter with the reason."""
     odd = Call()
     datagrams = {
@@ -223,7 +223,7 @@ def everything_else_passes():
 
 
 @case(seconds=6)
-def too_long_for_a_slot():
+def rule_40_too_long_for_a_slot():
     """An INVITE over what a slot holds, on a link that takes it whole: passes once, counted."""
     with Edge(SHORT) as edge:
         for namespace, interface in ((edge.sw_ns, "s0"), (edge.edge_ns, "in0"), (edge.edge_ns, "out0"), (edge.gw_ns, "g0")):
@@ -238,7 +238,7 @@ def too_long_for_a_slot():
 
 
 @case(seconds=4)
-def calls_from_the_gateway_arm_nothing():
+def rule_28_calls_from_the_gateway_arm_nothing():
     """An INVITE from the gateway passes to the softswitch; nothing is retransmitted either way (rule 28)."""
     with Edge(SHORT) as edge:
         softswitch, gateway = edge.softswitch(), edge.gateway()
@@ -255,7 +255,7 @@ def calls_from_the_gateway_arm_nothing():
 
 
 @case(seconds=4)
-def tcp_passes():
+def rule_37_tcp_passes():
     """SIP over TCP on the same port: a connection, an INVITE and its answer go through (rule 37)."""
     with Edge(SHORT) as edge:
         call = Call()

@@ -36,7 +36,7 @@ SDP = "v=0\r\no=- 1 1 IN IP4 10.77.2.2\r\ns=-\r\nc=IN IP4 10.77.2.2\r\nt=0 0\r\n
 
 
 @case(seconds=8)
-def any_response_stops():
+def rule_13_19_any_response_stops():
     """Each provisional, an unknown one too, and each final: no further copy; it reaches the softswitch byte for byte."""
     replies = {str(code): lambda m, code=code: [respond(m, code)] for code in (100, 180, 183, 199, 200, 302, 404, 486, 503, 603)}
     replies["sdp"] = lambda m: [respond(m, 183, body=SDP)]
@@ -55,7 +55,7 @@ def any_response_stops():
 
 
 @case(seconds=6)
-def what_must_not_stop():
+def rule_01_22_41_what_must_not_stop():
     """A response of another method or another branch, or cut short (18.3), leaves the timer alone."""
     replies = {
         "cancel-ok": lambda m: [respond(m, 200, method="CANCEL")],
@@ -116,7 +116,7 @@ def race_at_the_due_time():
 
 
 @case(seconds=5)
-def cancel_stops():
+def rule_17_cancel_stops():
     """CANCEL ends it at once, also before any response; nothing is recorded (rule 17)."""
     with Edge(SHORT) as edge:
         softswitch, gateway = edge.softswitch(), edge.gateway()
@@ -133,7 +133,7 @@ def cancel_stops():
 
 
 @case(seconds=8)
-def stage_timeouts():
+def rule_20_21_stage_timeouts():
     """100, 183, 183 with a body and 180 each have a deadline of their own; a repeated 1xx does not restart it."""
     stages = """[profile stages]
 resend_interval = 0.3,0.3,0.3
@@ -162,11 +162,11 @@ profile = stages
             record = only(edge.journal(calls[user]), f"records of {user}")
             expect_fields(record, event="exhausted", reason=reason, last_code=code, sends=2)
             wanted = 300 + seconds * 1000
-            expect(-5 <= record["duration_ms"] - wanted <= 100, f"{user}: ended after {record['duration_ms']} ms, wanted {wanted}")
+            expect(-40 <= record["duration_ms"] - wanted <= 100, f"{user}: ended after {record['duration_ms']} ms, wanted {wanted}")
 
 
 @case(seconds=6)
-def late_and_remembered():
+def rule_23_24_late_and_remembered():
     """After exhaustion a 200 passes untouched and is counted late; the softswitch's further copy passes and arms nothing (23, 24)."""
     with Edge(SHORT) as edge:
         softswitch, gateway = edge.softswitch(), edge.gateway()
@@ -186,7 +186,7 @@ def late_and_remembered():
 
 
 @case(seconds=5)
-def source_of_a_response():
+def rule_31_source_of_a_response():
     """A response from another address of the gateway counts; with match_source it passes and stops nothing (rule 31)."""
     with Edge(SHORT, gateways=["10.77.2.3/24"]) as edge:
         softswitch, gateway, other = edge.softswitch(), edge.gateway(), edge.gateway("10.77.2.3")

@@ -72,7 +72,7 @@ def first_copy_needs_no_controller():
 
 
 @case(seconds=5)
-def reinvite_is_marked():
+def rule_27_reinvite_is_marked():
     """A To tag makes it a re-INVITE: retransmitted, and marked in_dialog in the record."""
     with Edge("[profile short]\nresend_interval = 0.3,0.3\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n") as edge:
         softswitch, gateway = edge.softswitch(), edge.gateway()

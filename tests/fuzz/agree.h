@@ -61,7 +61,7 @@ static inline const char *agree_dialog(const struct siprtx_slot *slot, const uin
 				       const struct sip_msg *m, const struct plain_msg *plain,
 				       const struct siprtx_hash_key *key)
 {
-	struct siprtx_key hash;
+	struct siprtx_key hash = {};
 	struct plain_dialog p;
 	struct sip_detail shown;
 	struct sip_dialog d;

@@ -44,7 +44,7 @@ void plain_key(const uint8_t *data, const struct plain_msg *m, uint32_t method, 
 void plain_dialog_key(const uint8_t *data, const struct plain_dialog *d, const uint32_t *key, uint64_t out[2])
 {
 	uint32_t lengths = (uint32_t)(d->call_id.len << 16 | d->from_tag.len << 8 | d->to_tag.len);
-	uint32_t fixed[4] = {d->cseq, d->rseq, 0x80000000u, lengths};
+	uint32_t fixed[4] = {d->cseq, d->rseq, lengths, 0x80000000u};
 	const uint32_t *own = key + (SIP_MAX_HOST + SIP_MAX_BRANCH) / 4 + 6;
 
 	out[0] = out[1] = 0;

@@ -105,7 +105,7 @@ static void test_ipv4(void **state)
 	assert_int_equal(plain_sum((uint8_t *)s + SLOT_L3, 20, 0), 0);
 }
 
-static void test_shapes(void **state)
+static void rule_39_shapes(void **state)
 {
 	static const uint8_t hop_by_hop[] = {17, 0, 1, 4, 0, 0, 0, 0};
 	static const struct {
@@ -304,7 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ipv4),
-		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(rule_39_shapes),
 		cmocka_unit_test(test_padding_is_left_out),
 		cmocka_unit_test(test_egress_tags),
 		cmocka_unit_test(test_no_neighbour),

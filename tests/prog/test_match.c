@@ -103,7 +103,7 @@ static void take_notes(void)
 	ring_buffer__free(ring);
 }
 
-static void test_own_copies(void **state)
+static void rule_30_32_own_copies(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKcopy");
 	__u64 beat = edge.pins.meta->heartbeat[0];
@@ -147,7 +147,7 @@ static void test_own_copies(void **state)
 }
 
 /* What tells the controller that the copies have stopped, and a copy after it was so (rules 18, 30). */
-static void test_gap_between_copies(void **state)
+static void rule_18_30_gap_between_copies(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKgap");
 	__u64 before;
@@ -189,7 +189,7 @@ static void test_gap_between_copies(void **state)
 	assert_int_equal(word_end(s->word), END_NONE);
 }
 
-static void test_stages(void **state)
+static void rule_20_21_stages(void **state)
 {
 	static const struct {
 		int code;
@@ -231,7 +231,7 @@ static void test_stages(void **state)
 	assert_int_equal(word_state(s->word), ST_COMPLETED);
 }
 
-static void test_any_response_counts(void **state)
+static void rule_19_47_any_response_counts(void **state)
 {
 	static const int codes[] = {100, 180, 181, 183, 199, 200, 302, 404, 408, 486, 503, 603};
 
@@ -249,7 +249,7 @@ static void test_any_response_counts(void **state)
 }
 
 /* Responses that must not stop the timer. */
-static void test_not_ours(void **state)
+static void rule_01_07_22_31_41_not_ours(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKmine");
 	__u64 word = s->word;
@@ -287,7 +287,7 @@ static void test_not_ours(void **state)
 	assert_int_equal(word_state(s->word), ST_PROCEEDING);
 }
 
-static void test_ipv6_source(void **state)
+static void rule_31_ipv6_source(void **state)
 {
 	struct siprtx_slot *s;
 	struct frame in;
@@ -306,7 +306,7 @@ static void test_ipv6_source(void **state)
 	edge.pins.in_force->tunables[TUN_match_source] = 0;
 }
 
-static void test_cancel(void **state)
+static void rule_17_23_cancel(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKcan");
 
@@ -327,7 +327,7 @@ static void test_cancel(void **state)
 }
 
 /* The key of an ended transaction: the slot has gone on to another generation (rules 23 and 24). */
-static void test_remembered(void **state)
+static void rule_23_24_remembered(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKgone");
 	struct siprtx_key key = s->key;
@@ -361,7 +361,7 @@ static void test_remembered(void **state)
 }
 
 /* Rules 2, 3 and 25: another sent-by, CSeq number or branch is another transaction. */
-static void test_other_transactions(void **state)
+static void rule_02_03_25_other_transactions(void **state)
 {
 	struct siprtx_slot *first = call("z9hG4bKsame"), *second;
 	struct frame in;
@@ -385,15 +385,15 @@ static void test_other_transactions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_copies),
-		cmocka_unit_test(test_gap_between_copies),
-		cmocka_unit_test(test_stages),
-		cmocka_unit_test(test_any_response_counts),
-		cmocka_unit_test(test_not_ours),
-		cmocka_unit_test(test_ipv6_source),
-		cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_remembered),
-		cmocka_unit_test(test_other_transactions),
+		cmocka_unit_test(rule_30_32_own_copies),
+		cmocka_unit_test(rule_18_30_gap_between_copies),
+		cmocka_unit_test(rule_20_21_stages),
+		cmocka_unit_test(rule_19_47_any_response_counts),
+		cmocka_unit_test(rule_01_07_22_31_41_not_ours),
+		cmocka_unit_test(rule_31_ipv6_source),
+		cmocka_unit_test(rule_17_23_cancel),
+		cmocka_unit_test(rule_23_24_remembered),
+		cmocka_unit_test(rule_02_03_25_other_transactions),
 	};
 
 	return cmocka_run_group_tests_name("prog: match", tests, up, down);

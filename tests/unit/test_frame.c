@@ -140,7 +140,7 @@ static void check_sum(struct shape f)
 	free(s);
 }
 
-static void sums_of_every_shape(void **state)
+static void rule_49_sums_of_every_shape(void **state)
 {
 	(void)state;
 	for (unsigned tags = 0; tags <= 2; tags++)
@@ -194,7 +194,7 @@ static void length_beyond_the_slot(void **state)
 	free(s);
 }
 
-static void every_id(void **state)
+static void rule_49_every_id(void **state)
 {
 	struct siprtx_slot *s = frame((struct shape){.options = 12, .payload = 40});
 	uint8_t *ip = bytes(s) + SLOT_L3;
@@ -228,7 +228,7 @@ static void id_stays(struct shape f)
 	free(s);
 }
 
-static void no_id_to_renew(void **state)
+static void rule_49_no_id_to_renew(void **state)
 {
 	(void)state;
 	id_stays((struct shape){.df = true, .payload = 40});
@@ -236,7 +236,7 @@ static void no_id_to_renew(void **state)
 	id_stays((struct shape){.ipv6 = true, .options = 8, .payload = 40});
 }
 
-static void macs(void **state)
+static void rule_49_macs(void **state)
 {
 	static const uint8_t gateway[6] = {2, 0, 0, 0, 0, 1}, other[6] = {2, 0, 0, 0, 0, 2},
 			     own[6] = {2, 0, 0, 0, 0, 3};
@@ -266,13 +266,13 @@ static void macs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sums_of_every_shape),
+		cmocka_unit_test(rule_49_sums_of_every_shape),
 		cmocka_unit_test(sum_zero_goes_out_as_ffff),
 		cmocka_unit_test(summed_once),
 		cmocka_unit_test(length_beyond_the_slot),
-		cmocka_unit_test(every_id),
-		cmocka_unit_test(no_id_to_renew),
-		cmocka_unit_test(macs),
+		cmocka_unit_test(rule_49_every_id),
+		cmocka_unit_test(rule_49_no_id_to_renew),
+		cmocka_unit_test(rule_49_macs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static void again(void **state)
 }
 
 /* Twice the last gap and 0.5 s after the last copy, to the ms, wherever the copies are by our own list. */
-static void copies_stop(void **state)
+static void rule_18_copies_stop(void **state)
 {
 	static const struct {
 		uint64_t copy[5];
@@ -120,7 +120,7 @@ static void copies_stop(void **state)
 }
 
 /* The first of our waits is longer than the softswitch needs to give up. */
-static void copies_stop_within_one_wait(void **state)
+static void rule_18_copies_stop_within_one_wait(void **state)
 {
 	uint32_t slot;
 
@@ -137,7 +137,7 @@ static void copies_stop_within_one_wait(void **state)
 	expect_all_free();
 }
 
-static void no_copies_are_no_sign(void **state)
+static void rule_18_no_copies_are_no_sign(void **state)
 {
 	(void)state;
 	call(0);
@@ -148,7 +148,7 @@ static void no_copies_are_no_sign(void **state)
 }
 
 /* Lists that are whole to the end: Timer A of RFC 3261, and one capped at 4 s. */
-static void whole_lists_are_not_abandoned(void **state)
+static void rule_18_whole_lists_are_not_abandoned(void **state)
 {
 	for (int capped = 0; capped < 2; capped++) {
 		uint32_t slot;
@@ -178,7 +178,7 @@ static void abandon_off(void **state)
 }
 
 /* From the copy on the schedule goes on as it does after any copy that passed. */
-static void further_copy_takes_up_again(void **state)
+static void rule_18_further_copy_takes_up_again(void **state)
 {
 	uint32_t slot = call(0);
 
@@ -205,7 +205,7 @@ static void further_copy_takes_up_again(void **state)
 }
 
 /* Its copies go on: the record comes as if nothing had been. */
-static void taken_up_again_is_exhausted(void **state)
+static void rule_18_taken_up_again_is_exhausted(void **state)
 {
 	uint32_t slot = call(0);
 
@@ -218,7 +218,7 @@ static void taken_up_again_is_exhausted(void **state)
 }
 
 /* What comes while it is given up counts as ever. */
-static void response_or_cancel_after_it(void **state)
+static void rule_18_response_or_cancel_after_it(void **state)
 {
 	for (int kind = 0; kind < 3; kind++) {
 		uint32_t slot;
@@ -253,7 +253,7 @@ static void crash(uint64_t down_ms)
 }
 
 /* A new controller at each moment finds the copies, the giving up and the taking up again in the slot. */
-static void restart_in_between(void **state)
+static void rule_18_restart_in_between(void **state)
 {
 	for (uint64_t at = 0; at < 31900; at += 300) {
 		uint32_t slot;
@@ -288,7 +288,7 @@ static void restart_in_between(void **state)
 }
 
 /* Until long after its schedule: nothing is sent for it any more. */
-static void given_up_before_a_long_stop(void **state)
+static void rule_18_given_up_before_a_long_stop(void **state)
 {
 	for (uint64_t down = 5000; down < 100000; down += 5000) {
 		uint32_t slot;
@@ -329,7 +329,7 @@ static void exhausted_before_the_copies_were_missed(void **state)
 	expect_record(END_NO_RESPONSE);
 }
 
-static void taken_up_again_after_a_restart(void **state)
+static void rule_18_taken_up_again_after_a_restart(void **state)
 {
 	uint32_t slot = call(0);
 
@@ -345,7 +345,7 @@ static void taken_up_again_after_a_restart(void **state)
 	EXPECT_SENT(500, 1500, 3500, 11500);
 }
 
-static void call_goes_to_another_gateway(void **state)
+static void rule_18_call_goes_to_another_gateway(void **state)
 {
 	uint32_t a = invite("one@x", "t", 1, 1), b;
 
@@ -367,7 +367,7 @@ static void call_goes_to_another_gateway(void **state)
 }
 
 /* The port alone makes another gateway; two that were tried before go. */
-static void third_gateway(void **state)
+static void rule_18_third_gateway(void **state)
 {
 	uint32_t a = invite("one@x", "t", 1, 1), b, c;
 
@@ -389,7 +389,7 @@ static void third_gateway(void **state)
 	expect_calling(c);
 }
 
-static void what_does_not_supersede(void **state)
+static void rule_18_what_does_not_supersede(void **state)
 {
 	static const struct {
 		const char *call_id, *tag;
@@ -447,7 +447,7 @@ static void ended_ones_are_forgotten(void **state)
 }
 
 /* Parallel forks after all: the copies of the former one say so. */
-static void superseded_and_taken_up_again(void **state)
+static void rule_18_superseded_and_taken_up_again(void **state)
 {
 	uint32_t a = invite("one@x", "t", 1, 1);
 
@@ -465,7 +465,7 @@ static void superseded_and_taken_up_again(void **state)
 }
 
 /* The INVITE came while a controller was down; the former one was adopted. */
-static void superseded_over_a_restart(void **state)
+static void rule_18_superseded_over_a_restart(void **state)
 {
 	uint32_t a = invite("one@x", "t", 1, 1), b;
 	struct siprtx_note n;
@@ -485,24 +485,24 @@ static void superseded_over_a_restart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(copies_stop),
-		CASE(copies_stop_within_one_wait),
-		CASE(no_copies_are_no_sign),
-		CASE(whole_lists_are_not_abandoned),
+		CASE(rule_18_copies_stop),
+		CASE(rule_18_copies_stop_within_one_wait),
+		CASE(rule_18_no_copies_are_no_sign),
+		CASE(rule_18_whole_lists_are_not_abandoned),
 		CASE(abandon_off),
-		CASE(further_copy_takes_up_again),
-		CASE(taken_up_again_is_exhausted),
-		CASE(response_or_cancel_after_it),
-		CASE(restart_in_between),
-		CASE(given_up_before_a_long_stop),
+		CASE(rule_18_further_copy_takes_up_again),
+		CASE(rule_18_taken_up_again_is_exhausted),
+		CASE(rule_18_response_or_cancel_after_it),
+		CASE(rule_18_restart_in_between),
+		CASE(rule_18_given_up_before_a_long_stop),
 		CASE(exhausted_before_the_copies_were_missed),
-		CASE(taken_up_again_after_a_restart),
-		CASE(call_goes_to_another_gateway),
-		CASE(third_gateway),
-		CASE(what_does_not_supersede),
+		CASE(rule_18_taken_up_again_after_a_restart),
+		CASE(rule_18_call_goes_to_another_gateway),
+		CASE(rule_18_third_gateway),
+		CASE(rule_18_what_does_not_supersede),
 		CASE(ended_ones_are_forgotten),
-		CASE(superseded_and_taken_up_again),
-		CASE(superseded_over_a_restart),
+		CASE(rule_18_superseded_and_taken_up_again),
+		CASE(rule_18_superseded_over_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,14 +40,14 @@ static void assert_other(struct siprtx_key a, struct siprtx_key b)
 	assert_true(a.hash[0] != b.hash[0] && a.hash[1] != b.hash[1]);
 }
 
-static void test_rule_1_response_has_the_key_of_its_request(void **state)
+static void rule_01_response_has_the_key_of_its_request(void **state)
 {
 	(void)state;
 	assert_same(invite_key(VIA), key_of(OK200, VIA, CSEQ, SIP_INVITE));
 	assert_other(invite_key(VIA), key_of(OK200, VIA, "CSeq: 314159 CANCEL\r\n", SIP_CANCEL));
 }
 
-static void test_rule_2_sent_by_is_part_of_it(void **state)
+static void rule_02_13_sent_by_is_part_of_it(void **state)
 {
 	struct siprtx_key a = invite_key("Via: SIP/2.0/UDP a;branch=z9hG4bKx\r\n");
 
@@ -59,7 +59,7 @@ static void test_rule_2_sent_by_is_part_of_it(void **state)
 	assert_other(a, invite_key("Via: SIP/2.0/UDP aa;branch=z9hG4bKx\r\n"));
 }
 
-static void test_rule_2_cancel_and_ack_find_the_invite(void **state)
+static void rule_02_cancel_and_ack_find_the_invite(void **state)
 {
 	(void)state;
 	assert_same(invite_key(VIA), key_of("CANCEL sip:a SIP/2.0\r\n", VIA, "CSeq: 314159 CANCEL\r\n", SIP_INVITE));
@@ -67,14 +67,14 @@ static void test_rule_2_cancel_and_ack_find_the_invite(void **state)
 	assert_other(invite_key(VIA), key_of("CANCEL sip:a SIP/2.0\r\n", VIA, "CSeq: 314159 CANCEL\r\n", SIP_CANCEL));
 }
 
-static void test_rule_3_cseq_number_is_part_of_it(void **state)
+static void rule_03_cseq_number_is_part_of_it(void **state)
 {
 	(void)state;
 	assert_other(invite_key(VIA), key_of(INVITE, VIA, "CSeq: 314160 INVITE\r\n", SIP_INVITE));
 	assert_same(invite_key(VIA), key_of(INVITE, VIA, "CSeq: 0314159 INVITE\r\n", SIP_INVITE));
 }
 
-static void test_rule_7_branch_by_bytes(void **state)
+static void rule_07_branch_by_bytes(void **state)
 {
 	struct siprtx_key a = invite_key("Via: SIP/2.0/UDP a;branch=z9hG4bKAb\r\n");
 
@@ -158,11 +158,11 @@ static void test_secret_matters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rule_1_response_has_the_key_of_its_request),
-		cmocka_unit_test(test_rule_2_sent_by_is_part_of_it),
-		cmocka_unit_test(test_rule_2_cancel_and_ack_find_the_invite),
-		cmocka_unit_test(test_rule_3_cseq_number_is_part_of_it),
-		cmocka_unit_test(test_rule_7_branch_by_bytes),
+		cmocka_unit_test(rule_01_response_has_the_key_of_its_request),
+		cmocka_unit_test(rule_02_13_sent_by_is_part_of_it),
+		cmocka_unit_test(rule_02_cancel_and_ack_find_the_invite),
+		cmocka_unit_test(rule_03_cseq_number_is_part_of_it),
+		cmocka_unit_test(rule_07_branch_by_bytes),
 		cmocka_unit_test(test_host_letters),
 		cmocka_unit_test(test_every_byte_counts),
 		cmocka_unit_test(test_longest),

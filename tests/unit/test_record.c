@@ -216,7 +216,7 @@ static void whole_line(void **state)
 	free(line);
 }
 
-static void in_dialog(void **state)
+static void rule_27_in_dialog(void **state)
 {
 	struct siprtx_record r =
 		build_text(INVITE("sip:a@b", FROM, "To: <sip:c@d;tag=no>\r\n ; Tag = yes\r\n", CALL_ID));
@@ -364,7 +364,7 @@ int main(void)
 		cmocka_unit_test(call_ids),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(whole_line),
-		cmocka_unit_test(in_dialog),
+		cmocka_unit_test(rule_27_in_dialog),
 		cmocka_unit_test(unreadable_message),
 		cmocka_unit_test(never_sent_again),
 		cmocka_unit_test(long_strings_are_cut),

@@ -135,7 +135,7 @@ static void test_late_send_keeps_its_interval(void **state)
 	assert_int_equal(next.action, SCHEDULE_SEND);
 }
 
-static void test_stages(void **state)
+static void rule_20_stages(void **state)
 {
 	static const uint32_t field[PROFILE_FIELDS] = {
 		[PF_TIMEOUT_INVITE] = 1,       [PF_TIMEOUT_TRYING] = 2,	 [PF_TIMEOUT_PROGRESS] = 3,
@@ -214,7 +214,7 @@ int main(void)
 		cmocka_unit_test(test_timeout_invite_cuts),
 		cmocka_unit_test(test_timeout_invite_already_over),
 		cmocka_unit_test(test_late_send_keeps_its_interval),
-		cmocka_unit_test(test_stages),
+		cmocka_unit_test(rule_20_stages),
 		cmocka_unit_test(test_field_ranges),
 		cmocka_unit_test(test_every_field_has_a_name),
 	};

@@ -54,7 +54,7 @@ static void test_positions(void **state)
 	assert_int_equal(m.content_length_at, 0);
 }
 
-static void test_rule_1_method_of_a_response_is_its_cseq(void **state)
+static void rule_01_method_of_a_response_is_its_cseq(void **state)
 {
 	struct sip_msg m;
 
@@ -68,7 +68,7 @@ static void test_rule_1_method_of_a_response_is_its_cseq(void **state)
 	assert_int_equal(m.method, SIP_PRACK);
 }
 
-static void test_rule_5_compact_names(void **state)
+static void rule_05_compact_names(void **state)
 {
 	static const char compact[] =
 		INVITE "v: SIP/2.0/UDP a;branch=z9hG4bKa\r\nf: a\r\nt: b\r\ni: c\r\n" CSEQ "l: 0\r\n\r\n";
@@ -88,7 +88,7 @@ static void test_rule_5_compact_names(void **state)
 	RUN_TEXTS(cases);
 }
 
-static void test_rule_6_case(void **state)
+static void rule_06_case(void **state)
 {
 	static const char mixed[] =
 		INVITE "vIa: sip/2.0/uDp A.b;BRANCH=z9hG4bKaB\r\ncSEQ: 1 INVITE\r\nFROM: a\r\ntO: b\r\n"
@@ -109,7 +109,7 @@ static void test_rule_6_case(void **state)
 	assert_int_equal(m.method, SIP_OTHER);
 }
 
-static void test_rule_6_methods(void **state)
+static void rule_06_methods(void **state)
 {
 	static const struct {
 		const char *name;
@@ -153,7 +153,7 @@ static void test_rule_6_methods(void **state)
 	}
 }
 
-static void test_rule_9_folded_cseq(void **state)
+static void rule_09_folded_cseq(void **state)
 {
 	static const struct text_case cases[] = {
 		{"CSeq: 0009\r\n  INVITE\r\n", SIP_OK},
@@ -166,7 +166,7 @@ static void test_rule_9_folded_cseq(void **state)
 	run_cseq_cases(INVITE, cases, sizeof(cases) / sizeof(*cases));
 }
 
-static void test_rule_10_cseq_number(void **state)
+static void rule_10_cseq_number(void **state)
 {
 	static const struct text_case cases[] = {
 		{"CSeq: 0 INVITE\r\n", SIP_OK},
@@ -193,7 +193,7 @@ static void test_rule_10_cseq_number(void **state)
 	assert_int_equal(m.cseq, 9);
 }
 
-static void test_rule_11_cseq_method(void **state)
+static void rule_11_cseq_method(void **state)
 {
 	static const struct text_case cases[] = {
 		{"CSeq: 1 ACK\r\n", SIP_CSEQ_MISMATCH},
@@ -209,7 +209,7 @@ static void test_rule_11_cseq_method(void **state)
 	assert_int_equal(scan_lines("ACK sip:a SIP/2.0\r\n", VIA, CSEQ, "", &m), SIP_CSEQ_MISMATCH);
 }
 
-static void test_rule_33_keepalives(void **state)
+static void rule_33_keepalives(void **state)
 {
 	static const struct text_case cases[] = {
 		{"", SIP_KEEPALIVE},	  {"\r\n\r\n", SIP_KEEPALIVE},	  {"\r\n", SIP_KEEPALIVE},
@@ -222,7 +222,7 @@ static void test_rule_33_keepalives(void **state)
 	assert_int_equal(scan_bytes("\0\0\0\0", 4, &m), SIP_KEEPALIVE);
 }
 
-static void test_rule_34_leading_bytes(void **state)
+static void rule_34_leading_bytes(void **state)
 {
 	static const char skipped[] = "\r\n\r\n \t\0\0" INVITE VIA CSEQ REST "\r\n";
 	static const struct text_case cases[] = {
@@ -238,7 +238,7 @@ static void test_rule_34_leading_bytes(void **state)
 	RUN_TEXTS(cases);
 }
 
-static void test_rule_35_stun(void **state)
+static void rule_35_stun(void **state)
 {
 	static const uint8_t binding[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3};
 	static const uint8_t classic[20] = {0, 1, 0, 0, 9, 9, 9, 9, 1, 2, 3};
@@ -250,7 +250,7 @@ static void test_rule_35_stun(void **state)
 	assert_int_equal(scan_bytes(classic, sizeof(classic), &m), SIP_NOT_SIP);
 }
 
-static void test_rule_36_start_lines(void **state)
+static void rule_36_start_lines(void **state)
 {
 	static const uint8_t rtp[40] = {0x80, 0, 0x12, 0x34, '\r', '\n'}, dtls[40] = {22, 0xfe, 0xfd};
 	static const struct text_case cases[] = {
@@ -308,7 +308,7 @@ static void repeat(char *message, const char *text, size_t n)
 		strcpy(end, text);
 }
 
-static void test_rule_40_too_long(void **state)
+static void rule_40_too_long(void **state)
 {
 	static const struct {
 		const char *before, *repeated;
@@ -349,7 +349,7 @@ static void test_rule_40_too_long(void **state)
 	}
 }
 
-static void test_rule_40_end_of_the_slot(void **state)
+static void rule_40_end_of_the_slot(void **state)
 {
 	char text[SLOT_SIZE] = INVITE VIA CSEQ REST "\r\n";
 	struct sip_msg m;
@@ -361,7 +361,7 @@ static void test_rule_40_end_of_the_slot(void **state)
 		assert_int_equal(scan_bytes(text, len, &m), SIP_TOO_LONG);
 }
 
-static void test_rule_41_content_length(void **state)
+static void rule_41_content_length(void **state)
 {
 	static const struct {
 		const char *header;
@@ -392,7 +392,7 @@ static void test_rule_41_content_length(void **state)
 	}
 }
 
-static void test_rule_42_bare_line_feeds(void **state)
+static void rule_42_bare_line_feeds(void **state)
 {
 	static const char bare[] = "INVITE sip:a SIP/2.0\nv: SIP/2.0/UDP a;branch=z9hG4bKa\nf: a\nt: b\ni: c\n"
 				   "CSeq: 1 INVITE\nl: 1\n\nx";
@@ -407,7 +407,7 @@ static void test_rule_42_bare_line_feeds(void **state)
 	assert_int_equal(scan_lines(INVITE, VIA, "CSeq: 1 INVITE\r\r\n", "", &m), SIP_MALFORMED);
 }
 
-static void test_rule_43_nul_and_8_bit_bytes(void **state)
+static void rule_43_nul_and_8_bit_bytes(void **state)
 {
 	static const char nul[] = INVITE "Subject: \0\xff\x80\n\0: x\r\n" VIA CSEQ REST "\r\n\0\xff";
 	static const char nul_branch[] = INVITE "Via: SIP/2.0/UDP a;branch=z9hG4bKa\0b\r\n" CSEQ REST "\r\n";
@@ -421,7 +421,7 @@ static void test_rule_43_nul_and_8_bit_bytes(void **state)
 	assert_int_equal(scan("INVITE sip:\xd0\xbd SIP/2.0\r\n" VIA CSEQ REST "\r\n", &m), SIP_OK);
 }
 
-static void test_rule_44_second_message_is_body(void **state)
+static void rule_44_second_message_is_body(void **state)
 {
 	static const char first[] = INVITE VIA CSEQ REST "l: 0\r\n\r\n";
 	char text[SLOT_SIZE];
@@ -434,7 +434,7 @@ static void test_rule_44_second_message_is_body(void **state)
 	assert_int_equal(m.body, AGREE_BEGIN + strlen(first));
 }
 
-static void test_rule_45_version(void **state)
+static void rule_45_version(void **state)
 {
 	static const struct text_case cases[] = {
 		{"OPTIONS sip:a SIP/7.0\r\n" VIA CSEQ REST "\r\n", SIP_BAD_VERSION},
@@ -451,25 +451,25 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_positions),
-		cmocka_unit_test(test_rule_1_method_of_a_response_is_its_cseq),
-		cmocka_unit_test(test_rule_5_compact_names),
-		cmocka_unit_test(test_rule_6_case),
-		cmocka_unit_test(test_rule_6_methods),
-		cmocka_unit_test(test_rule_9_folded_cseq),
-		cmocka_unit_test(test_rule_10_cseq_number),
-		cmocka_unit_test(test_rule_11_cseq_method),
-		cmocka_unit_test(test_rule_33_keepalives),
-		cmocka_unit_test(test_rule_34_leading_bytes),
-		cmocka_unit_test(test_rule_35_stun),
-		cmocka_unit_test(test_rule_36_start_lines),
+		cmocka_unit_test(rule_01_method_of_a_response_is_its_cseq),
+		cmocka_unit_test(rule_05_compact_names),
+		cmocka_unit_test(rule_06_case),
+		cmocka_unit_test(rule_06_methods),
+		cmocka_unit_test(rule_09_folded_cseq),
+		cmocka_unit_test(rule_10_cseq_number),
+		cmocka_unit_test(rule_11_cseq_method),
+		cmocka_unit_test(rule_33_keepalives),
+		cmocka_unit_test(rule_34_leading_bytes),
+		cmocka_unit_test(rule_35_stun),
+		cmocka_unit_test(rule_36_start_lines),
 		cmocka_unit_test(test_headers_missing_or_doubled),
-		cmocka_unit_test(test_rule_40_too_long),
-		cmocka_unit_test(test_rule_40_end_of_the_slot),
-		cmocka_unit_test(test_rule_41_content_length),
-		cmocka_unit_test(test_rule_42_bare_line_feeds),
-		cmocka_unit_test(test_rule_43_nul_and_8_bit_bytes),
-		cmocka_unit_test(test_rule_44_second_message_is_body),
-		cmocka_unit_test(test_rule_45_version),
+		cmocka_unit_test(rule_40_too_long),
+		cmocka_unit_test(rule_40_end_of_the_slot),
+		cmocka_unit_test(rule_41_content_length),
+		cmocka_unit_test(rule_42_bare_line_feeds),
+		cmocka_unit_test(rule_43_nul_and_8_bit_bytes),
+		cmocka_unit_test(rule_44_second_message_is_body),
+		cmocka_unit_test(rule_45_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

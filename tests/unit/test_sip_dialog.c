@@ -45,7 +45,7 @@ static int read_lines(const char *start, const char *cseq, const char *from, con
 struct tag_case {
 	const char *value; /* of a From, of a To */
 	int verdict;
-	const char *tag;
+	char tag[SIP_MAX_TAG + 1]; /* with SIP_OK */
 };
 
 static void run_tag_cases(const struct tag_case *cases, size_t n)
@@ -142,7 +142,7 @@ static void test_call_id(void **state)
 	static const struct {
 		const char *line;
 		int verdict;
-		const char *call_id;
+		char call_id[SIP_MAX_CALL_ID + 1];
 	} cases[] = {
 		{"Call-ID: a84b4c@pc33\r\n", SIP_OK, "a84b4c@pc33"},
 		{"i:a\r\n", SIP_OK, "a"},

@@ -28,7 +28,7 @@ static void run_via_cases(const struct via_case *cases, size_t n)
 
 #define RUN_VIA_CASES(cases) run_via_cases(cases, sizeof(cases) / sizeof(*(cases)))
 
-static void test_rule_4_top_via(void **state)
+static void rule_04_top_via(void **state)
 {
 	static const struct via_case cases[] = {
 		{VIA "Via: SIP/2.0/UDP other;branch=z9hG4bKother\r\n", SIP_OK, "pc33.example.com", 5060,
@@ -49,7 +49,7 @@ static void test_rule_4_top_via(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_7_and_14_cookie(void **state)
+static void rule_07_14_cookie(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via: SIP/2.0/UDP a;branch=Z9HG4BKx\r\n", SIP_OK, "a", 5060, "Z9HG4BKx"},
@@ -71,7 +71,7 @@ static void test_rule_7_and_14_cookie(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_8_white_space(void **state)
+static void rule_08_white_space(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via  \t : \t SIP / 2.0\t/ UDP  a ; branch = z9hG4bKa ; rport\r\n", SIP_OK, "a", 5060, "z9hG4bKa"},
@@ -93,7 +93,7 @@ static void test_rule_8_white_space(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_8_port(void **state)
+static void rule_08_port(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via: SIP/2.0/UDP a:1;branch=z9hG4bKa\r\n", SIP_OK, "a", 1, "z9hG4bKa"},
@@ -113,7 +113,7 @@ static void test_rule_8_port(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_9_folding(void **state)
+static void rule_09_folding(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via:\r\n SIP\r\n\t/2.0/\r\n  \r\n UDP\r\n a\r\n :\r\n 5070\r\n ;\r\n branch\r\n =\r\n z9hG4bKa\r\n "
@@ -127,7 +127,7 @@ static void test_rule_9_folding(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_12_quoted_strings(void **state)
+static void rule_12_quoted_strings(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via: SIP/2.0/UDP a;x=\"a;branch=evil\";branch=z9hG4bKa\r\n", SIP_OK, "a", 5060, "z9hG4bKa"},
@@ -156,7 +156,7 @@ static void test_rule_12_quoted_strings(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_13_via_as_it_comes_back(void **state)
+static void rule_13_via_as_it_comes_back(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via: SIP/2.0/UDP a:5070;branch=z9hG4bKa;rport\r\n", SIP_OK, "a", 5070, "z9hG4bKa"},
@@ -168,7 +168,7 @@ static void test_rule_13_via_as_it_comes_back(void **state)
 	RUN_VIA_CASES(cases);
 }
 
-static void test_rule_15_ipv6(void **state)
+static void rule_15_ipv6(void **state)
 {
 	static const struct via_case cases[] = {
 		{"Via: SIP/2.0/UDP [2001:db8::9:1];branch=z9hG4bKa\r\n", SIP_OK, "[2001:db8::9:1]", 5060, "z9hG4bKa"},
@@ -190,14 +190,14 @@ static void test_rule_15_ipv6(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rule_4_top_via),
-		cmocka_unit_test(test_rule_7_and_14_cookie),
-		cmocka_unit_test(test_rule_8_white_space),
-		cmocka_unit_test(test_rule_8_port),
-		cmocka_unit_test(test_rule_9_folding),
-		cmocka_unit_test(test_rule_12_quoted_strings),
-		cmocka_unit_test(test_rule_13_via_as_it_comes_back),
-		cmocka_unit_test(test_rule_15_ipv6),
+		cmocka_unit_test(rule_04_top_via),
+		cmocka_unit_test(rule_07_14_cookie),
+		cmocka_unit_test(rule_08_white_space),
+		cmocka_unit_test(rule_08_port),
+		cmocka_unit_test(rule_09_folding),
+		cmocka_unit_test(rule_12_quoted_strings),
+		cmocka_unit_test(rule_13_via_as_it_comes_back),
+		cmocka_unit_test(rule_15_ipv6),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

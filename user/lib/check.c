@@ -164,7 +164,9 @@ static void check_journal(const struct config *c, struct problems *problems)
 			    "Give the user of siprtxd the right to write there", "%.150s cannot be written: %s",
 			    c->journal, strerror(errno));
 	else if (!statvfs(folder, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < JOURNAL_ROOM)
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), "Make room, or name a file elsewhere",
+		/* what is at work already goes on: the records wait in the map */
+		problem_add(problems, load_is_done(c) ? PROBLEM_WARNING : PROBLEM_ERROR, config_where(c, "journal"),
+			    "Make room, or name a file elsewhere",
 			    "the file system of %.150s has %llu KiB left, the least is %llu KiB", folder,
 			    (unsigned long long)fs.f_bavail * fs.f_frsize >> 10, JOURNAL_ROOM >> 10);
 }

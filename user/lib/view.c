@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config_parse.h"
+#include "methods.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
@@ -283,13 +284,13 @@ const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state)
 	return state == ST_COMPLETED ? "confirmed" : "unconfirmed";
 }
 
-struct text text_message(enum siprtx_kind kind, uint16_t code)
+struct text text_message(enum siprtx_kind kind, unsigned method, unsigned code)
 {
 	struct text t;
 
 	if (kind_is_response(kind))
-		snprintf(t.s, sizeof(t.s), "%u INVITE", code);
+		snprintf(t.s, sizeof(t.s), "%u %s", code, method_name(method));
 	else
-		snprintf(t.s, sizeof(t.s), "INVITE");
+		snprintf(t.s, sizeof(t.s), "%s", method_name(method));
 	return t;
 }

@@ -59,7 +59,7 @@ const char *event_name(enum siprtx_event_kind kind);
 const char *kind_name(enum siprtx_kind kind);
 /* That of a slot: a response is unconfirmed or confirmed. */
 const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state);
-/* What is held: "INVITE", "200 INVITE". */
-struct text text_message(enum siprtx_kind kind, uint16_t code);
+/* What is held: "INVITE", "BYE", "200 INVITE". */
+struct text text_message(enum siprtx_kind kind, unsigned method, unsigned code);
 
 #endif

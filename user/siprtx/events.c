@@ -5,6 +5,7 @@
 #include "json_text.h"
 #include "event_read.h"
 #include "follow.h"
+#include "methods.h"
 #include "record.h"
 
 struct reader {
@@ -36,21 +37,23 @@ static const char *reason(const struct siprtx_event *e)
 	return record_reason_name(e->code);
 }
 
-/* What happened, in as many columns as the widest takes. */
+/* What happened, in as many columns as the widest takes. What is of an INVITE says so only where one was sent. */
 static struct text what(const struct siprtx_event *e)
 {
-	struct text t;
+	const char *method = method_name(e->method), *of = e->method == SIP_INVITE ? "" : method;
+	const char *blank = *of ? " " : "";
+	struct text message = text_message(e->slot_kind, e->method, e->code), t;
 
 	switch (e->kind) {
 	case EV_NEW:
 	case EV_SEND:
-		snprintf(t.s, sizeof(t.s), "%.16s %u", text_message(e->slot_kind, e->code).s, e->attempt);
+		snprintf(t.s, sizeof(t.s), "%.32s %u", message.s, e->attempt);
 		break;
 	case EV_COPY:
-		snprintf(t.s, sizeof(t.s), "%.16s %u, own copy", text_message(e->slot_kind, e->code).s, e->attempt);
+		snprintf(t.s, sizeof(t.s), "%.32s %u, own copy", message.s, e->attempt);
 		break;
 	case EV_RESPONSE:
-		snprintf(t.s, sizeof(t.s), "%u", e->code);
+		snprintf(t.s, sizeof(t.s), "%u%s%s", e->code, blank, of);
 		break;
 	case EV_LATE:
 		snprintf(t.s, sizeof(t.s), "%u, late", e->code);
@@ -63,7 +66,7 @@ static struct text what(const struct siprtx_event *e)
 		break;
 	case EV_EXHAUSTED:
 	case EV_GIVEN_UP:
-		snprintf(t.s, sizeof(t.s), "%s", reason(e));
+		snprintf(t.s, sizeof(t.s), "%s%s%s", reason(e), blank, of);
 		break;
 	default:
 		snprintf(t.s, sizeof(t.s), "event %u", e->kind);
@@ -82,7 +85,7 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 		snprintf(nominal, sizeof(nominal), "%u.%03u s", e->nominal_ms / 1000, e->nominal_ms % 1000);
 	if (timed)
 		snprintf(late, sizeof(late), "%+.2f ms", e->late_us / 1e3);
-	return stream_line(cli, colour, "%s  %s  %-*s  %-19s  %10s  %10s  %.*s", text_clock(unix_ms).s, arrow,
+	return stream_line(cli, colour, "%s  %s  %-*s  %-21s  %10s  %10s  %.*s", text_clock(unix_ms).s, arrow,
 			   STREAM_ENDPOINT, text_endpoint(e->addr, e->port).s, what(e).s, nominal, late,
 			   (int)sizeof(e->call_id), e->call_id);
 }
@@ -91,11 +94,11 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
 	char ts[32];
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
 			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
-			 "event", event_name(e->kind), "kind", kind_name(e->slot_kind), "slot", (int)e->slot, "generation", (json_int_t)e->gen,
-			 "gateway", text_endpoint(e->addr, e->port).s, "attempt", (int)e->attempt, "nominal_ms",
-			 (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
+			 "event", event_name(e->kind), "kind", kind_name(e->slot_kind), "method", method_name(e->method), "slot", (int)e->slot,
+			 "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
+			 (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
 			 has_code(e) ? json_integer(e->code) : json_null(), "reason",
 			 has_reason(e) ? json_string(reason(e)) : json_null(), "call_id",
 			 json_text(e->call_id, sizeof(e->call_id)));

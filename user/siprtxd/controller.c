@@ -51,7 +51,8 @@ struct controller {
 	struct ledger ledger;
 	struct free_list free;
 	struct siprtx_in_force seen; /* of the operator's values */
-	uint64_t small_chores_ns, chores_ns, reload_ns;
+	struct reclaim reclaim;
+	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;
 	bool ready, stop;
 };
@@ -222,11 +223,24 @@ static uint32_t free_slots(const struct controller *c)
 	return held < all ? all - held : 0;
 }
 
+/* The slots a killed controller lost, some time after they were found so. */
+static void take_lost(struct controller *c)
+{
+	int n = reclaim_take(&c->reclaim, &c->pins, &c->free);
+
+	if (n < 0)
+		log_warning("cannot look for lost slots: %s. The next start does it.", strerror(-n));
+	else if (n > 0)
+		log_info("%d slots that a former controller lost are free again", n);
+}
+
 static void do_chores(struct controller *c, uint64_t now)
 {
 	__u64 *stats = c->pins.stats;
 	int err;
 
+	if (c->reclaim.n && now >= c->reclaim_ns)
+		take_lost(c);
 	if (c->reload)
 		load_again(c, now);
 	if (c->links_changed) {
@@ -436,9 +450,8 @@ static int adopt(struct controller *c)
 	if (c->pins.stats[STAT_adopted] > before)
 		log_info("%llu transactions of a former controller taken up",
 			 (unsigned long long)(c->pins.stats[STAT_adopted] - before));
-	lost = reclaim_slots(&c->pins, &c->free);
-	if (lost > 0)
-		log_warning("%d slots that a former controller lost are free again", lost);
+	lost = reclaim_look(&c->reclaim, &c->pins, &c->free);
+	c->reclaim_ns = now_ns() + RECLAIM_NS;
 	return lost < 0 ? lost : 0;
 }
 
@@ -480,6 +493,7 @@ static void stop(struct controller *c)
 			    "makes up for it, `siprtx unload` loses them",
 			    (unsigned long long)(m->next_seq - 1 - m->journaled_seq));
 	calls_free(c->calls);
+	reclaim_forget(&c->reclaim);
 	if (c->epoll >= 0)
 		close(c->epoll);
 	if (c->netlink >= 0)

@@ -18,7 +18,8 @@ bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum sipr
 	t->env.stats[txn_end_stat(s, end)]++;
 	txn_set_overdue(t, slot, false);
 	txn_tell(t, slot, EV_GIVEN_UP, end, now);
-	s->due_ns += txn_rest(t, s);
+	if (s->step != SLOT_STEP_FINAL)
+		s->due_ns += txn_rest(t, s);
 	txn_wake_at(t, slot, s->due_ns, LOOK_WAIT(s->due_ns > now ? s->due_ns - now : 0));
 	return true;
 }

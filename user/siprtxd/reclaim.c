@@ -6,10 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-/* Longer than a packet is ever in the hands of an XDP program. */
-#define CAPTURE_NS 10000000
 
 /* Marks the slot each CPU took and did not use: struct siprtx_percpu begins with its number + 1. */
 static int mark_spares(const struct pins *pins, bool *used)
@@ -40,46 +36,83 @@ static int mark_spares(const struct pins *pins, bool *used)
 	return err;
 }
 
-/* used[slot]: a live transaction, on the free list, or a CPU's spare. Returns how many are not, or -errno. */
-static int find_lost(const struct pins *pins, const struct free_list *list, bool *used)
+/*
+ * Slots that are nobody's: free by their word, not on the free list and no CPU's spare. What is taken meanwhile shows
+ * in one of the three, for they are looked at in the order in which a slot passes through them; but for the moment
+ * between taking it off the list and naming it as spare. Returns how many are in *list, or -errno.
+ */
+static int find_lost(const struct pins *pins, const struct free_list *free_list, struct lost_slot **list)
 {
 	uint32_t slots = pins->entries[PIN_slots], n = 0;
-	int lost = 0, err;
+	bool *used = calloc(slots, sizeof(*used));
+	uint64_t *word = calloc(slots, sizeof(*word));
+	struct lost_slot *lost = NULL, *more;
+	int err = used && word ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < slots; i++)
-		used[i] = word_state(slot_word(&pins->slots[i])) != ST_FREE;
-	for (int64_t at = free_list_below(list, -1); at >= 0 && at < slots && n < slots;
-	     at = free_list_below(list, at)) {
+	for (uint32_t i = 0; i < slots && !err; i++)
+		word[i] = slot_word(&pins->slots[i]);
+	for (int64_t at = err ? -1 : free_list_below(free_list, -1); at >= 0 && at < slots && n < slots;
+	     at = free_list_below(free_list, at)) {
 		used[at] = true;
 		n++;
 	}
-	err = mark_spares(pins, used);
-	if (err)
-		return err;
-	for (uint32_t i = 0; i < slots; i++)
-		lost += !used[i];
-	return lost;
-}
-
-int reclaim_slots(const struct pins *pins, struct free_list *list)
-{
-	__u32 *capture = &pins->in_force->tunables[TUN_capture], before;
-	bool *used = calloc(pins->entries[PIN_slots], sizeof(*used));
-	int lost;
-
-	if (!used)
-		return -ENOMEM;
-	lost = find_lost(pins, list, used);
-	if (lost > 0) {
-		/* some may only be in the hands of a capture under way: look again when there can be none */
-		before = __atomic_exchange_n(capture, 0, __ATOMIC_ACQ_REL);
-		nanosleep(&(struct timespec){.tv_nsec = CAPTURE_NS}, NULL);
-		lost = find_lost(pins, list, used);
-		for (uint32_t i = 0; i < pins->entries[PIN_slots] && lost > 0; i++)
-			if (!used[i])
-				slot_free(list, pins->slots, i);
-		__atomic_store_n(capture, before, __ATOMIC_RELEASE);
+	if (!err)
+		err = mark_spares(pins, used);
+	n = 0;
+	for (uint32_t i = 0; i < slots && !err; i++) {
+		if (used[i] || word_state(word[i]) != ST_FREE || slot_word(&pins->slots[i]) != word[i])
+			continue;
+		more = realloc(lost, (n + 1) * sizeof(*lost));
+		if (!more) {
+			err = -ENOMEM;
+			break;
+		}
+		lost = more;
+		lost[n++] = (struct lost_slot){i, word_gen(word[i])};
 	}
 	free(used);
-	return lost;
+	free(word);
+	if (err) {
+		free(lost);
+		return err;
+	}
+	*list = lost;
+	return n;
+}
+
+int reclaim_look(struct reclaim *r, const struct pins *pins, const struct free_list *free_list)
+{
+	int n;
+
+	reclaim_forget(r);
+	n = find_lost(pins, free_list, &r->lost);
+	if (n > 0)
+		r->n = n;
+	return n;
+}
+
+int reclaim_take(struct reclaim *r, const struct pins *pins, struct free_list *free_list)
+{
+	struct lost_slot *still = NULL;
+	unsigned at = 0;
+	int n = find_lost(pins, free_list, &still), taken = 0;
+
+	/* both lists are in the order of the slots */
+	for (int i = 0; i < n; i++) {
+		while (at < r->n && r->lost[at].slot < still[i].slot)
+			at++;
+		if (at == r->n || r->lost[at].slot != still[i].slot || r->lost[at].gen != still[i].gen)
+			continue;
+		slot_free(free_list, pins->slots, still[i].slot);
+		taken++;
+	}
+	free(still);
+	reclaim_forget(r);
+	return n < 0 ? n : taken;
+}
+
+void reclaim_forget(struct reclaim *r)
+{
+	free(r->lost);
+	*r = (struct reclaim){};
 }

@@ -5,6 +5,9 @@
 #define NO_ROOM_NS (1 * MS)
 #define NO_MAC_NS  (10 * MS)
 
+/* One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close. */
+#define LATE_SHARE 16
+
 static void count_lateness(struct transactions *t, struct siprtx_slot *s, uint32_t late_us)
 {
 	uint32_t v = late_us > 16 ? late_us - 1 : 16;
@@ -38,7 +41,8 @@ static void sent(struct transactions *t, uint32_t slot, uint64_t word, uint64_t 
 	t->env.ops->event(t->env.ctx, slot, &e);
 	if (!(word & WORD_TAKEN))
 		slot_take(s, word_gen(word));
-	txn_begin_wait(t, slot, s->step + 1, s->due_ns, now);
+	txn_begin_wait(t, slot, s->step + 1, now - s->due_ns > txn_following_wait(t, s) / LATE_SHARE ? now : s->due_ns,
+		       now);
 }
 
 void txn_leave_out(struct transactions *t, uint32_t slot, uint64_t now)

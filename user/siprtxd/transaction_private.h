@@ -57,15 +57,6 @@ static inline uint32_t ms_between(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns + MS / 2) / MS : 0;
 }
 
-/* What comes after `step` retransmissions, the last one at `from_ns`. */
-static inline struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
-					    uint64_t from_ns)
-{
-	if (kind_is_response(s->kind))
-		return schedule_list_next(txn_profile(t, s), step);
-	return schedule_next(txn_profile(t, s), step, ms_between(s->first_ns, from_ns));
-}
-
 /* transaction.c */
 
 void txn_tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind kind, uint16_t code, uint64_t ns);
@@ -82,7 +73,7 @@ enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end);
 
 /* Its one deadline. `wait_ns` names the queue: all of one queue wait equally long. */
 void txn_wake_at(struct transactions *t, uint32_t slot, uint64_t at_ns, uint64_t wait_ns);
-/* While calling: looks at the softswitch's copies where they may be missed before the deadline. */
+/* While it is sent: looks at the softswitch's copies where they may be missed before the deadline. */
 void txn_look_before(struct transactions *t, uint32_t slot, uint64_t now);
 void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
 /*
@@ -90,9 +81,11 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
  * up for in a burst; the one after them then keeps its whole distance from now.
  */
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now);
-/* The wait that follows the one in course, ns. */
+/* What comes after `step` retransmissions, from `from_ns` on, by its kind and state. */
+struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
+			      uint64_t from_ns);
+/* The wait that follows the one in course, ns; and all of them, to its end. */
 uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s);
-/* From the end of the wait in course to that of the schedule, ns. */
 uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 
 /* retransmit.c */

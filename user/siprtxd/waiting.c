@@ -35,6 +35,19 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue)
 	*n += overdue ? 1 : -1;
 }
 
+struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
+			      uint64_t from_ns)
+{
+	const uint32_t *profile = txn_profile(t, s);
+	uint32_t elapsed_ms = ms_between(s->first_ns, from_ns);
+
+	/* a 1xx may come before the note of the capture, but not before the first wait began */
+	if (s->kind != KIND_INVITE)
+		return schedule_next_request(profile, step, elapsed_ms,
+					     step && word_state(slot_word(s)) == ST_PROCEEDING);
+	return schedule_next(profile, step, elapsed_ms);
+}
+
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
@@ -50,9 +63,13 @@ void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64
 		from_ns += wait;
 		late = true;
 	}
-	if (late && next.action == SCHEDULE_SEND)
+	if (late && next.action == SCHEDULE_SEND) {
 		from_ns = now;
-	s->step = next.action == SCHEDULE_SEND ? step : SLOT_STEP_FINAL;
+		next = txn_next(t, s, step, now); /* its end may be nearer */
+		wait = next.wait_ms * MS;
+	}
+	/* a request that is proceeding may be sent more often than its list is long */
+	s->step = next.action != SCHEDULE_SEND ? SLOT_STEP_FINAL : step < MAX_INTERVALS ? step : MAX_INTERVALS;
 	s->due_ns = from_ns + wait;
 	txn_wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
 	txn_look_before(t, slot, now);
@@ -65,15 +82,13 @@ uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_sl
 
 uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s)
 {
-	uint64_t end_ns = s->due_ns;
 	unsigned step = s->step;
+	uint64_t at = s->due_ns;
 	struct schedule_wait next;
 
-	if (step == SLOT_STEP_FINAL)
-		return 0;
 	do {
-		next = txn_next(t, s, ++step, end_ns);
-		end_ns += next.wait_ms * MS;
+		next = txn_next(t, s, ++step, at);
+		at += next.wait_ms * MS;
 	} while (next.action == SCHEDULE_SEND);
-	return end_ns - s->due_ns;
+	return at - s->due_ns;
 }
