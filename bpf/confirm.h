@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What awaits a confirmation and no response, with the tunable `confirm` on: the softswitch's final responses to an
- * INVITE until their ACK (RFC 3261, 13.3.1.4 and 17.2.1), its reliable provisional ones until their PRACK (RFC 3262, 3).
+ * INVITE until their ACK (RFC 3261, 13.3.1.4 and 17.2.1), its reliable provisional ones until their PRACK (RFC 3262,
+ * 3).
  *
  * Both kinds of ACK have the Call-ID, the tags and the CSeq number of the response: the one to a 2xx by 13.2.2.4, with
  * a branch of its own, the other by 17.1.1.3. A PRACK names INVITE and RSeq in its RAck.

@@ -376,7 +376,9 @@ enum siprtx_event_kind {
 	EV_EXHAUSTED = 6, /* reason in code: enum siprtx_end */
 	EV_LATE = 7,	  /* code: a response after the end */
 	EV_GIVEN_UP = 8,  /* reason in code: END_ABANDONED, END_SUPERSEDED by the softswitch; END_LET_GO, an end */
-	EV_CONFIRMED = 12, /* the ACK or PRACK came; code: of the response, as in its other events */
+
+	/* the ACK or PRACK came; code: of the response, as in its other events */
+	EV_CONFIRMED = 12,
 };
 
 #define MAX_EVENTS 16384

@@ -65,11 +65,12 @@ static int pass_through(int program, const struct shape *shape, int len)
 static int write_message(const char *start, const struct call *c, const char *branch, unsigned cseq, const char *method,
 			 const char *more)
 {
-	return snprintf(message, sizeof(message),
-			"%s\r\nVia: SIP/2.0/UDP 10.77.2.2:5060;branch=z9hG4bK%s%s\r\nFrom: \"A\" <sip:a@10.77.2.2>%s%s\r\n"
-			"To: <sip:b@10.77.1.2>%s%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n",
-			start, branch, c->id, *c->from ? ";tag=" : "", c->from, *c->to ? ";tag=" : "", c->to, c->id,
-			cseq, method, more);
+	return snprintf(
+		message, sizeof(message),
+		"%s\r\nVia: SIP/2.0/UDP 10.77.2.2:5060;branch=z9hG4bK%s%s\r\nFrom: \"A\" <sip:a@10.77.2.2>%s%s\r\n"
+		"To: <sip:b@10.77.1.2>%s%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n",
+		start, branch, c->id, *c->from ? ";tag=" : "", c->from, *c->to ? ";tag=" : "", c->to, c->id, cseq,
+		method, more);
 }
 
 static int respond_with(const struct call *c, const char *method, const char *more)
@@ -259,7 +260,8 @@ static void test_reliable(void **state)
 {
 	const struct call first = {"rel", "f", "t", 7, 183, 4294967294u}, second = {"rel", "f", "t", 7, 183, 2},
 			  fork = {"rel", "f", "t2", 7, 183, 2}, final = {"rel", "f", "t", 7, 200, 0};
-	static const char *const others[] = {"3 7 INVITE", "1 7 INVITE", "2 8 INVITE", "2 7 OPTIONS", "2 7", "0 7 INVITE"};
+	static const char *const others[] = {"3 7 INVITE",  "1 7 INVITE", "2 8 INVITE",
+					     "2 7 OPTIONS", "2 7",	  "0 7 INVITE"};
 	struct siprtx_slot *a = held(&first), *b = held(&second), *c = held(&fork), *d = held(&final);
 
 	(void)state;

@@ -10,8 +10,14 @@ struct response {
 	const char *call_id, *from_tag, *branch;
 };
 
-#define OK_200	 {KIND_FINAL, 200, 1, 0, "c1", "f1", "b1"}
-#define EARLY(n) {KIND_RELIABLE, 183, 1, n, "c1", "f1", "b1"}
+#define OK_200                                                                                                         \
+	{                                                                                                              \
+		KIND_FINAL, 200, 1, 0, "c1", "f1", "b1"                                                                \
+	}
+#define EARLY(n)                                                                                                       \
+	{                                                                                                              \
+		KIND_RELIABLE, 183, 1, n, "c1", "f1", "b1"                                                             \
+	}
 
 /* As captured; the note comes only when it is asked for. */
 static uint32_t capture_response(const struct response *r, uint32_t profile)
@@ -24,10 +30,11 @@ static uint32_t capture_response(const struct response *r, uint32_t profile)
 	s->cseq = r->cseq;
 	s->word = word_moved(s->word, ST_CALLING, STAGE_NOTHING, r->code);
 	s->sip_off = SLOT_L3 + 28;
-	s->sip_len = sprintf((char *)s + s->sip_off,
-			     "SIP/2.0 %u x\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK%s\r\nFrom: <sip:a@192.0.2.9>;tag=%s\r\n"
-			     "To: <sip:b@192.0.2.1>;tag=t\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\nRSeq: %u\r\n\r\n",
-			     r->code, r->branch, r->from_tag, r->call_id, r->cseq, r->rseq);
+	s->sip_len = sprintf(
+		(char *)s + s->sip_off,
+		"SIP/2.0 %u x\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK%s\r\nFrom: <sip:a@192.0.2.9>;tag=%s\r\n"
+		"To: <sip:b@192.0.2.1>;tag=t\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\nRSeq: %u\r\n\r\n",
+		r->code, r->branch, r->from_tag, r->call_id, r->cseq, r->rseq);
 	return slot;
 }
 

@@ -94,11 +94,12 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
 	char ts[32];
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
-			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
-			 "event", event_name(e->kind), "kind", kind_name(e->slot_kind), "method", method_name(e->method), "slot", (int)e->slot,
-			 "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
-			 (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}",
+			 "schema_version", CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts",
+			 format_time(unix_ms, ts, sizeof(ts)), "event", event_name(e->kind), "kind",
+			 kind_name(e->slot_kind), "method", method_name(e->method), "slot", (int)e->slot, "generation",
+			 (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt", (int)e->attempt,
+			 "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
 			 has_code(e) ? json_integer(e->code) : json_null(), "reason",
 			 has_reason(e) ? json_string(reason(e)) : json_null(), "call_id",
 			 json_text(e->call_id, sizeof(e->call_id)));

@@ -93,8 +93,8 @@ static void say_response_ended(struct ledger *l, uint32_t slot, const char *how)
 	const struct siprtx_slot *s = &l->pins->slots[slot];
 	char gateway[64];
 
-	log_debug("the %u of the softswitch to %s %s, after %u sends in %llu ms (slot %u).",
-		  word_code(slot_word(s)), format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)), how, s->sends,
+	log_debug("the %u of the softswitch to %s %s, after %u sends in %llu ms (slot %u).", word_code(slot_word(s)),
+		  format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)), how, s->sends,
 		  (unsigned long long)(s->last_send_ns - s->first_ns) / 1000000, slot);
 }
 

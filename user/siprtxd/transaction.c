@@ -238,7 +238,8 @@ static void expire(struct transactions *t, const struct deadline *d)
 
 	if (h->phase != HELD || h->gen != d->gen || (!due && h->look_ns != d->due_ns))
 		return;
-	/* a lost swap means a response, CANCEL, ACK or PRACK came in between; there are few of those in a transaction's life */
+	/* a lost swap means a response, CANCEL, ACK or PRACK came in between; there are few of those in a transaction's
+	 * life */
 	for (;;) {
 		word = slot_word(s);
 		end = word_end(word);
