@@ -71,12 +71,17 @@ static __always_inline int move(struct siprtx_slot *slot, __u64 word, const stru
 	return CNT_word_lost;
 }
 
+/* Where the message in the CPU's buffer ends. */
+static __always_inline __u32 message_end(const struct packet *p)
+{
+	return SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr) + p->sip_len;
+}
+
 /* Returns the counter of what was done; the response passes in every case. */
 static __always_inline int response(const struct packet *p, const struct siprtx_slot *buf, const struct sip_msg *m)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
-	__u32 end = SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr) + p->sip_len;
-	__u32 length = end - m->body;
+	__u32 length = message_end(p) - m->body;
 	struct siprtx_slot *slot;
 	struct siprtx_txn *txn;
 	struct siprtx_key key;

@@ -29,6 +29,8 @@
  * matches nothing: such a key is merely remembered (rule 23).
  *
  *   63..32 generation | 31..16 last response code | 15..12 end | 11..8 flags | 7..4 stage | 3..0 state
+ *
+ * Where a response is what is held, the code is its own: calling, until it is confirmed (completed).
  */
 enum siprtx_state { /* RFC 3261 17.1.1.2 */
 		    ST_FREE = 0,
@@ -62,6 +64,7 @@ enum siprtx_end {
 	END_ABANDONED = 7,   /* the softswitch's own copies stopped */
 	END_SUPERSEDED = 8,  /* the softswitch sent the call to another gateway */
 	END_UNREACHABLE = 9, /* ICMP said so, and icmp_ends is on */
+	END_LET_GO = 12,     /* a response: what it awaits does not matter any more, or `confirm` was switched off */
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
@@ -99,6 +102,12 @@ enum siprtx_kind {		      /* what a slot holds, and so what ends it */
 		   KIND_FINAL = 2,    /* a final response to an INVITE, until its ACK (13.3.1.4, 17.2.1) */
 		   KIND_RELIABLE = 3, /* a reliable provisional response, until its PRACK (RFC 3262, 3) */
 };
+
+/* Does it await an ACK or a PRACK? */
+static inline int kind_is_response(__u32 kind)
+{
+	return kind == KIND_FINAL || kind == KIND_RELIABLE;
+}
 
 /*
  * Is it still sent again in this state? A provisional response stops an INVITE for good (RFC 3261 17.1.1.2), another
@@ -191,7 +200,7 @@ struct siprtx_txn {
 /* notes: RINGBUF, XDP to controller, submitted without a wake-up. */
 enum siprtx_note_kind {
 	NOTE_NEW = 1,	/* a transaction was captured, of any kind */
-	NOTE_MOVED = 2, /* a response or CANCEL changed the state; word is the new one */
+	NOTE_MOVED = 2, /* a response, CANCEL, ACK or PRACK changed the state; word is the new one */
 	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 	NOTE_ICMP = 5,	/* an ICMP unreachable quotes it; code: type << 8 | code */
@@ -386,8 +395,10 @@ enum siprtx_event_kind {
 	EV_CANCEL = 5,
 	EV_EXHAUSTED = 6, /* reason in code: enum siprtx_end */
 	EV_LATE = 7,	  /* code: a response after the end */
-	EV_GIVEN_UP = 8,  /* by the softswitch; reason in code: END_ABANDONED, END_SUPERSEDED */
+	EV_GIVEN_UP = 8,  /* reason in code: END_ABANDONED, END_SUPERSEDED by the softswitch; END_LET_GO, an end */
 	EV_ICMP = 9,	  /* an ICMP unreachable; type << 8 | code in code */
+	/* the ACK or PRACK came; code: of the response, as in its other events */
+	EV_CONFIRMED = 12,
 };
 
 #define MAX_EVENTS 16384

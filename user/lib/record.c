@@ -24,11 +24,13 @@ static const char *const reason_name[] = {
 	[END_ABANDONED] = "abandoned",
 	[END_SUPERSEDED] = "superseded",
 	[END_UNREACHABLE] = "unreachable",
+	[END_LET_GO] = "let_go",
 };
 
 const char *record_reason_name(enum siprtx_end reason)
 {
-	return reason < sizeof(reason_name) / sizeof(*reason_name) ? reason_name[reason] : "unknown";
+	return reason < sizeof(reason_name) / sizeof(*reason_name) && reason_name[reason] ? reason_name[reason]
+											  : "unknown";
 }
 
 const char *record_event_name(enum siprtx_record_event event)

@@ -94,8 +94,19 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 	case EV_COPY:
 	case EV_LATE:
 	case EV_GIVEN_UP:
+	case EV_CONFIRMED:
 		break;
 	}
+}
+
+static void say_response_ended(struct ledger *l, uint32_t slot, const char *how)
+{
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+	char gateway[64];
+
+	log_debug("the %u of the softswitch to %s %s, after %u sends in %llu ms (slot %u).", word_code(slot_word(s)),
+		  format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)), how, s->sends,
+		  (unsigned long long)(s->last_send_ns - s->first_ns) / 1000000, slot);
 }
 
 static void say_given_up(struct ledger *l, uint32_t slot, enum siprtx_end end)
@@ -126,7 +137,11 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 	count(gateway_of(l, slot), &l->pins->slots[slot], e);
 	events_call(&l->events, slot, &call);
 	events_write(&l->events, &call, e);
-	if (e->kind == EV_GIVEN_UP)
+	if (e->kind == EV_EXHAUSTED && kind_is_response(l->pins->slots[slot].kind))
+		say_response_ended(l, slot, "got no ACK or PRACK");
+	else if (e->kind == EV_GIVEN_UP && e->code == END_LET_GO)
+		say_response_ended(l, slot, "is let go");
+	else if (e->kind == EV_GIVEN_UP)
 		say_given_up(l, slot, e->code);
 	else if (e->kind == EV_EXHAUSTED && call.kind == KIND_REQUEST)
 		say_unanswered(&call);
