@@ -70,6 +70,8 @@ static __always_inline int inside(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (cpu->msg.code)
 		return pass(CNT_response_out);
+	if (cpu->msg.method == SIP_ACK && ack_of_reply(buf, &cpu->msg))
+		return XDP_DROP;
 	if (cpu->msg.method != SIP_INVITE) {
 		reason = CNT_other_method;
 		if (cpu->msg.method == SIP_CANCEL)
@@ -96,7 +98,9 @@ static __always_inline int outside(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (!cpu->msg.code)
 		return pass(CNT_request_in);
-	return pass(response(&p, &cpu->buf, &cpu->msg));
+	reason = response(ctx, &p, cpu);
+	count(reason);
+	return is_absorbed(reason) ? XDP_DROP : XDP_PASS;
 }
 
 SEC("xdp.frags")

@@ -122,6 +122,7 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 		.dport = s->dport,
 		.event = RECORD_EXHAUSTED,
 		.reason = c->reason,
+		.reply = c->reply,
 	};
 	memcpy(out->saddr, s->saddr, sizeof(out->saddr));
 	memcpy(out->daddr, s->daddr, sizeof(out->daddr));
@@ -178,6 +179,7 @@ json_t *record_json(const struct siprtx_record *r)
 		{"duration_ms", json_integer(r->duration_ms)},
 		{"last_code", json_integer(r->last_code)},
 		{"timer_late_us_max", json_integer(r->late_us_max)},
+		{"reply", json_integer(r->reply)},
 		{"truncated", json_true()},
 	};
 	size_t n = sizeof(member) / sizeof(*member) - !r->truncated;

@@ -258,6 +258,7 @@ const char *event_name(enum siprtx_event_kind kind)
 		[EV_EXHAUSTED] = "exhausted",
 		[EV_LATE] = "late_response",
 		[EV_GIVEN_UP] = "given_up",
+		[EV_REPLIED] = "replied",
 	};
 
 	return NAME_OF(names, kind);

@@ -45,6 +45,9 @@ static struct text what(const struct siprtx_event *e)
 	case EV_LATE:
 		snprintf(t.s, sizeof(t.s), "%u, late", e->code);
 		break;
+	case EV_REPLIED:
+		snprintf(t.s, sizeof(t.s), "%u by siprtx", e->code);
+		break;
 	case EV_CANCEL:
 		snprintf(t.s, sizeof(t.s), "CANCEL");
 		break;
@@ -62,7 +65,7 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 {
 	bool timed = e->kind == EV_SEND || has_reason(e);
 	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
-	const char *arrow = from_gateway(e) ? "<--" : has_reason(e) ? "--x" : "-->";
+	const char *arrow = from_gateway(e) || e->kind == EV_REPLIED ? "<--" : has_reason(e) ? "--x" : "-->";
 	char nominal[32] = "", late[32] = "";
 
 	if (timed)
@@ -83,7 +86,7 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 			 "event", event_name(e->kind), "method", method_name(e->method), "slot", (int)e->slot,
 			 "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
 			 (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
-			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
+			 from_gateway(e) || e->kind == EV_REPLIED ? json_integer(e->code) : json_null(), "reason",
 			 has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
 			 json_text(e->call_id, sizeof(e->call_id)));
 }

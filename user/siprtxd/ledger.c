@@ -83,6 +83,7 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 	case EV_COPY:
 	case EV_LATE:
 	case EV_GIVEN_UP:
+	case EV_REPLIED:
 		break;
 	}
 }
@@ -130,7 +131,7 @@ static int64_t wall_offset_ns(void)
 	return (wall.tv_sec - mono.tv_sec) * 1000000000ll + wall.tv_nsec - mono.tv_nsec;
 }
 
-static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
+static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns)
 {
 	struct siprtx_slot *s = &l->pins->slots[slot];
 	uint64_t seq = recorder_next_seq(l->recorder);
@@ -143,6 +144,7 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 		.gateway_name = gateway_of(l, slot)->value.name,
 		.profile = l->profile[s->profile % MAX_PROFILES].name,
 		.reason = end,
+		.reply = reply,
 	};
 	struct siprtx_record r;
 
@@ -157,18 +159,45 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 		gateway_of(l, slot)->value.silent++;
 }
 
-void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
+/* From now on its key alone is there. */
+static void forget(struct ledger *l, uint32_t slot, bool exhausted, uint64_t now_ns)
+{
+	struct call call;
+
+	if (exhausted)
+		events_call(&l->events, slot, &call);
+	remember_add(&l->remembered, &l->pins->slots[slot].key, now_ns, exhausted ? &call : NULL);
+	l->gateway[slot] = NULL;
+}
+
+void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns)
 {
 	const struct siprtx_slot *s = &l->pins->slots[slot];
 	bool exhausted = end_is_exhaustion(end) && s->kind == KIND_INVITE;
-	struct call call;
 
-	if (exhausted) {
-		record(l, slot, end, now_ns);
-		events_call(&l->events, slot, &call);
+	if (exhausted)
+		record(l, slot, end, reply, now_ns);
+	if (!reply)
+		forget(l, slot, exhausted, now_ns);
+}
+
+void ledger_forget(struct ledger *l, uint32_t slot, uint64_t now_ns)
+{
+	forget(l, slot, true, now_ns);
+}
+
+uint16_t ledger_reply(struct ledger *l, uint32_t slot)
+{
+	if (l->pins->slots[slot].kind != KIND_INVITE)
+		return 0;
+	switch (gateways_on_exhausted(&l->gateways, gateway_of(l, slot))) {
+	case ON_EXHAUSTED_REPLY_408:
+		return 408;
+	case ON_EXHAUSTED_REPLY_503:
+		return 503;
+	default:
+		return 0;
 	}
-	remember_add(&l->remembered, &s->key, now_ns, exhausted ? &call : NULL);
-	l->gateway[slot] = NULL;
 }
 
 void ledger_late(struct ledger *l, const struct siprtx_note *n)
