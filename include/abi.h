@@ -64,7 +64,7 @@ enum siprtx_end {
 	END_ABANDONED = 7,   /* the softswitch's own copies stopped */
 	END_SUPERSEDED = 8,  /* the softswitch sent the call to another gateway */
 	END_UNREACHABLE = 9, /* ICMP said so, and icmp_ends is on */
-	END_LET_GO = 12,     /* a response: what it awaits does not matter any more, or `confirm` was switched off */
+	END_LET_GO = 10,     /* a response: what it awaits does not matter any more, or `confirm` was switched off */
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
@@ -216,11 +216,11 @@ enum siprtx_note_kind {
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 	NOTE_ICMP = 5,	/* an ICMP unreachable quotes it; code: type << 8 | code */
 	/* of an INVITE with WORD_REPLIED; slot and word are its own */
-	NOTE_REPLY_ACKED = 12,	    /* the ACK to the reply was absorbed */
-	NOTE_REPLY_REPEAT = 13,	    /* the INVITE came again and was absorbed: the reply is due again */
-	NOTE_REPLY_LATE = 14,	    /* a 1xx or 2xx (code) of the gateway passed */
-	NOTE_REPLY_CANCEL_OK = 15,  /* the response (code) to siprtx's CANCEL was absorbed */
-	NOTE_REPLY_LATE_FINAL = 16, /* any other final response (code) was absorbed: struct siprtx_late_final */
+	NOTE_REPLY_ACKED = 6,	    /* the ACK to the reply was absorbed */
+	NOTE_REPLY_REPEAT = 7,	    /* the INVITE came again and was absorbed: the reply is due again */
+	NOTE_REPLY_LATE = 8,	    /* a 1xx or 2xx (code) of the gateway passed */
+	NOTE_REPLY_CANCEL_OK = 9,   /* the response (code) to siprtx's CANCEL was absorbed */
+	NOTE_REPLY_LATE_FINAL = 10, /* any other final response (code) was absorbed: struct siprtx_late_final */
 };
 
 struct siprtx_note {
@@ -422,8 +422,8 @@ enum siprtx_event_kind {
 	EV_GIVEN_UP = 8,  /* reason in code: END_ABANDONED, END_SUPERSEDED by the softswitch; END_LET_GO, an end */
 	EV_ICMP = 9,	  /* an ICMP unreachable; type << 8 | code in code */
 	/* the ACK or PRACK came; code: of the response, as in its other events */
-	EV_CONFIRMED = 12,
-	EV_REPLIED = 15, /* siprtx answered the INVITE itself; code */
+	EV_CONFIRMED = 10,
+	EV_REPLIED = 11, /* siprtx answered the INVITE itself; code */
 };
 
 #define MAX_EVENTS 16384
