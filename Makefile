@@ -6,10 +6,11 @@ BPFTOOL	?= bpftool
 CFLAGS	?= -O2 -g
 B	:= build
 
-PKGS	:= libbpf libxdp inih libcap-ng jansson libmnl
+PKGS	:= libbpf libxdp inih libcap-ng jansson libmnl libseccomp libsystemd
 WARN	:= -Wall -Wextra -Wno-missing-field-initializers -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
 ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) -Iinclude -Iuser/lib -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) -MMD -MP
-LIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+# each program needs what it uses, no more
+LIBS	:= -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 ARCH	:= $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Werror -Iinclude -I/usr/include/$(ARCH) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -53,6 +53,8 @@ int claim_pins(const struct config *config, struct pins *pins, int *lock)
 		return say_locked(config->pin_path, *lock);
 	err = pins_open(pins, config->pin_path, true);
 	if (err)
-		log_error("cannot open the maps under %s: %s. Run as root.", config->pin_path, strerror(-err));
+		log_error("cannot open the maps under %s for writing: %s. Run as root or as the user they were loaded "
+			  "for (user = ...), or load again.",
+			  config->pin_path, strerror(-err));
 	return err;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,13 +20,16 @@
 #include "check.h"
 #include "claim.h"
 #include "egress.h"
+#include "filter.h"
 #include "ledger.h"
 #include "load.h"
 #include "log.h"
 #include "netlink.h"
 #include "reclaim.h"
+#include "rights.h"
 #include "schedule.h"
 #include "sender.h"
+#include "service.h"
 #include "transaction.h"
 
 #define MS 1000000ull
@@ -52,9 +56,10 @@ struct controller {
 	struct free_list free;
 	struct siprtx_in_force seen; /* of the operator's values */
 	struct reclaim reclaim;
+	struct service service;
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;
-	bool ready, stop;
+	bool may_load, ready, stop;
 };
 
 static uint64_t now_ns(void)
@@ -192,6 +197,19 @@ static void take_values(struct controller *c)
 	problems_free(&problems);
 }
 
+/* Somebody else may have done it meanwhile. */
+static int load_what_is_missing(struct controller *c, char *why, size_t why_size)
+{
+	if (load_is_done(c->config))
+		return 0;
+	if (c->may_load)
+		return load(c->config, why, why_size);
+	snprintf(why, why_size,
+		 "an interface came back without its programs, and siprtxd has no right to attach them: calls pass "
+		 "unhelped there. Run: systemctl restart siprtx-load, or as root: siprtx load.");
+	return -EPERM;
+}
+
 /* An interface of ours came back: its programs went with the former one. */
 static void load_again(struct controller *c, uint64_t now)
 {
@@ -202,9 +220,9 @@ static void load_again(struct controller *c, uint64_t now)
 	if (now < c->reload_ns)
 		return;
 	c->reload_ns = now + RELOAD_NS;
-	err = load(c->config, why, sizeof(why));
+	err = load_what_is_missing(c, why, sizeof(why));
 	if (err && !c->reload_failed)
-		log_error("%s It is tried again every second.", why);
+		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
 	else if (!err)
 		log_info("programs attached again");
 	c->reload_failed = err;
@@ -321,6 +339,8 @@ static int round_of(struct controller *c, uint64_t now)
 	beat(c, now_ns());
 	if (err)
 		log_error("out of memory for deadlines. Give siprtxd more; a new start takes up what is pending.");
+	else
+		service_round(&c->service, &c->sender, transactions_held(c->transactions), now);
 	return err;
 }
 
@@ -391,6 +411,31 @@ static int open_fds(struct controller *c)
 	return err ?: add_fd(c, c->netlink);
 }
 
+/* A copy is due to the ms whatever else runs here. The lowest real-time priority, for this thread alone. */
+static void be_prompt(void)
+{
+	const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
+		log_debug("no real-time priority: %s. Copies may be later under load; LimitRTPRIO=1 or CAP_SYS_NICE mends it.",
+			  strerror(errno));
+}
+
+/* What needs more than CAP_NET_RAW is done by now, or was done by who loaded. */
+static int give_up_rights(struct controller *c)
+{
+	struct owner who = {};
+	int err = *c->config->user ? owner_find(c->config->user, &who) : 0;
+
+	err = err ?: rights_reduce(&who);
+	if (err)
+		log_error("cannot become user %s: %s. Start siprtxd as root, or leave user out.",
+			  *c->config->user ? c->config->user : "(none)", strerror(-err));
+	c->may_load = rights_to_load();
+	return err;
+}
+
 /* The folder, the maps and what of them is mirrored here. */
 static int open_all(struct controller *c)
 {
@@ -404,9 +449,13 @@ static int open_all(struct controller *c)
 		log_error("cannot open what siprtxd waits on: %s", strerror(-err));
 		return err;
 	}
+	be_prompt();
+	err = give_up_rights(c);
+	if (err)
+		return err;
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->netlink, c->config->zerocopy);
+	err = sender_open(&c->sender, &c->pins, c->config->zerocopy);
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)
@@ -471,6 +520,16 @@ static int start(struct controller *c)
 	return err ?: sender_bind(&c->sender, now_ns());
 }
 
+/* What comes off the wire is in reach of this process from here on, and little else. */
+static int confine(struct controller *c)
+{
+	int err = filter_install(c->may_load);
+
+	if (err)
+		log_error("no seccomp filter: %s. Boot a kernel with CONFIG_SECCOMP_FILTER.", strerror(-err));
+	return err;
+}
+
 static void stop(struct controller *c)
 {
 	struct siprtx_meta *m = c->pins.meta;
@@ -511,17 +570,6 @@ static int libbpf_log(enum libbpf_print_level level, const char *format, va_list
 	return log_verbose ? vfprintf(stderr, format, args) : 0;
 }
 
-/* A copy is due to the ms whatever else runs here. The lowest real-time priority, for this thread alone. */
-static void be_prompt(void)
-{
-	const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
-		log_debug("no real-time priority: %s. Copies may be later under load; CAP_SYS_NICE mends it.",
-			  strerror(errno));
-}
-
 int controller_run(const struct config *config)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
@@ -532,11 +580,12 @@ int controller_run(const struct config *config)
 	libbpf_set_print(libbpf_log);
 	/* where it is refused and too small, xsk_open() says so */
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	service_open(&c.service);
 	err = start(&c);
-	if (!err) {
-		be_prompt();
+	err = err ?: confine(&c);
+	if (!err)
 		err = loop(&c);
-	}
+	service_stopping();
 	stop(&c);
 	return err;
 }

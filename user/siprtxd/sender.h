@@ -8,6 +8,7 @@
 
 #include "neighbour.h"
 #include "pins.h"
+#include "resolve.h"
 #include "xsk.h"
 
 struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
@@ -25,14 +26,13 @@ struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
 
 struct sender {
 	const struct pins *pins;
-	int netlink; /* not owned */
 	bool zerocopy;
 	struct port port[MAX_OUTSIDE];
 	unsigned n_ports;
 	struct neighbours neighbours;
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
-	uint64_t resolve_ns; /* when the kernel was last asked for a MAC */
+	struct resolve resolve;
 	uint16_t id;	     /* IPv4 identification */
 	/* the kernel is done with a frame of this slot */
 	void (*done)(void *ctx, uint32_t slot);
@@ -41,7 +41,7 @@ struct sender {
 
 /* Names the outside interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case.
  */
-int sender_open(struct sender *s, const struct pins *pins, int netlink, bool zerocopy);
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
 void sender_rename(struct sender *s);
