@@ -22,6 +22,9 @@ CLI	:= $(patsubst user/siprtx/%.c,$(B)/cli/%.o,$(wildcard user/siprtx/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PROG	:= $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/test_*.c))
 PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_%,$(wildcard tests/prog/*.c)))
+# pkg-config knows the distribution's own folder; systemd looks under /usr/local too
+UNITDIR	?= $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null)),$(PREFIX)/lib/systemd/system)
+UNITS	:= siprtxd.service siprtx-load.service
 MAN	:= $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
 all: $(B)/siprtxd $(B)/siprtx ## the controller and the CLI (needs scripts/install-deps build)
@@ -106,6 +109,9 @@ $(B)/vm/peer: tests/vm/peer.c
 vmtest: all $(B)/vm/peer ## boot Debian's kernels 6.1 and 6.12 and try siprtx there
 	@BUILD=$(abspath $(B)) tests/vm/run
 
+service: all $(MAN) ## what systemd gets: units, their exposure, install and uninstall
+	@MAKE="$(MAKE)" tests/service
+
 rules: ## which test shows which rule of docs/matching.md, by what `make test` left
 	@tests/rules $(B)/test
 
@@ -128,9 +134,14 @@ install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -D -m 755 $(B)/siprtx $(DESTDIR)$(PREFIX)/bin/siprtx
 	install -D -m 644 examples/siprtx.conf $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -d $(DESTDIR)$(UNITDIR)
+	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
 uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf
 	-rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx
 
 clean: ## remove the build folder, the test kernels in it too
@@ -139,4 +150,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest rules bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest service rules bench install uninstall clean help

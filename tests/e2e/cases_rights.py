@@ -195,6 +195,26 @@ def rights_root_becomes_the_user():
         expect_equal(edge.stop(), 0, "exit status after SIGTERM")
 
 
+@case(seconds=10)
+def rights_way_to_the_pins():
+    """A BPF file system that root alone may enter, as systemd mounts it: one sentence says what to do; after that a plain user serves, with all of /sys read-only for him as in the unit."""
+    with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
+        mount = f"{edge.directory}/bpf"
+        os.mkdir(mount)
+        run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", mount)
+        edge.mounts.append(mount)
+        edge.pin_path = f"{mount}/siprtx"
+        rights = Rights(edge, USER)
+        said = sentences(rights.run([], "siprtxd"), "root with user = nobody")
+        expect(f"user nobody may not enter {mount}. Run: chmod o+x {mount}" in said, f"root is told: {said}")
+        edge.siprtx("load")
+        said = sentences(rights.run(as_user("net_raw"), "siprtxd"), "nobody")
+        expect(f"this user may not enter {mount}. Run: chmod o+x {mount}" in said, f"nobody is told: {said}")
+        os.chmod(mount, 0o711)
+        rights.start(["unshare", "-m", "sh", "-c", f'mount -o bind,remount,ro {mount} && exec "$@"', "sh", *as_user("net_raw")])
+        serves(edge, edge.softswitch(), edge.gateway())
+
+
 @case(seconds=12)
 def rights_group_sees_and_cannot_change():
     """A member of the group reads status, transactions, counters, records and events, sees what root sees, and can set nothing; another user reads nothing."""

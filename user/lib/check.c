@@ -24,7 +24,7 @@
 #include "rights.h"
 #include "schedule.h"
 
-#define LONGEST_PATIENCE_MS 10000	  /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
+#define LONGEST_PATIENCE_MS 10000 /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
 
 static void check_kernel(bool loaded, struct problems *problems)
 {
@@ -75,10 +75,9 @@ static void check_bpffs(const struct config *c, struct problems *problems)
 	strcpy(path, c->pin_path);
 	err = existing_part(path, &fs);
 	if (err)
-		/* systemd mounts /sys/fs/bpf for root alone */
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
-			    "Run as root, or let others pass through: chmod o+x /sys/fs/bpf",
-			    "%.150s cannot be looked at: %s", c->pin_path, strerror(-err));
+			    "Run as root, or choose a pin_path you may look into", "%.150s cannot be looked at: %s",
+			    c->pin_path, strerror(-err));
 	else if (fs.f_type != BPF_FS_MAGIC)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
 			    "Run: mount -t bpf bpf /sys/fs/bpf, and keep pin_path below it",
@@ -219,11 +218,9 @@ static void check_forwarding(const struct config *c, struct problems *problems)
 static bool check_pins(const struct config *c, struct problems *problems)
 {
 	struct pins pins;
-	struct stat folder;
 	int err = pins_open(&pins, c->pin_path, false);
 
-	/* check_bpffs() speaks of what is above it */
-	if (err == -EACCES && !stat(c->pin_path, &folder))
+	if (err == -EACCES)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
 			    "Run as root, or as the user they were loaded for",
 			    "there is no right to read the maps under %.150s", c->pin_path);
@@ -243,19 +240,21 @@ static bool check_pins(const struct config *c, struct problems *problems)
 
 void check_host(const struct config *c, enum check_purpose purpose, struct problems *problems)
 {
-	bool loaded = load_is_done(c);
+	bool loaded = load_is_done(c), there;
 	struct owner who;
 
 	rights_read();
 	check_links(c, problems);
-	check_attached(c, problems);
-	loaded |= !check_pins(c, problems);
 	check_user(c, purpose, &who, problems);
-	check_rights(c, purpose, loaded, problems);
+	there = check_way_to_pins(c, purpose, &who, problems);
+	if (there) {
+		check_attached(c, problems);
+		loaded |= !check_pins(c, problems);
+		check_bpffs(c, problems);
+	}
+	check_rights(c, purpose, loaded || !there, problems);
 	check_kernel(loaded, problems);
-	check_bpffs(c, problems);
 	if (purpose != CHECK_LOAD) {
-		check_way_to_pins(c, &who, problems);
 		check_memlock(c, problems);
 		check_journal(c, &who, problems);
 	}

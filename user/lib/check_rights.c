@@ -66,19 +66,23 @@ void check_rights(const struct config *c, enum check_purpose purpose, bool loade
 	}
 }
 
-void check_way_to_pins(const struct config *c, const struct owner *who, struct problems *problems)
+bool check_way_to_pins(const struct config *c, enum check_purpose purpose, const struct owner *who,
+		       struct problems *problems)
 {
+	static const struct owner myself;
+	bool other = who->set && purpose != CHECK_LOAD && geteuid() != who->uid;
 	char parent[PATH_MAX], remedy[PATH_MAX + 32], *slash;
 
 	strcpy(parent, c->pin_path);
 	slash = strrchr(parent, '/');
 	slash[slash == parent] = '\0';
-	if (!who->set || rights_access(who, parent, X_OK) != -EACCES)
-		return;
+	if (rights_access(other ? who : &myself, parent, X_OK) != -EACCES)
+		return true;
 	/* systemd mounts /sys/fs/bpf for root alone */
 	snprintf(remedy, sizeof(remedy), "Run: chmod o+x %.150s", parent);
-	problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), remedy, "user %s may not enter %.150s",
-		    who->name, parent);
+	problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), remedy, "%s%s may not enter %.150s",
+		    other ? "user " : "this user", other ? who->name : "", parent);
+	return false;
 }
 
 void check_journal(const struct config *c, const struct owner *who, struct problems *problems)

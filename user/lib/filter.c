@@ -4,63 +4,58 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
 /* By name, for the C library chooses among several, and an older libseccomp does not know them all. */
-static const char *const serving[] = {
+static const char serving[] =
 	/* the loop and its clocks */
-	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1", "poll", "ppoll", "clock_gettime",
-	"clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "restart_syscall", "signalfd4", "eventfd2",
+	"epoll_wait epoll_pwait epoll_pwait2 epoll_ctl epoll_create1 poll ppoll clock_gettime clock_getres "
+	"clock_nanosleep nanosleep gettimeofday time restart_syscall signalfd4 eventfd2 "
 	/* files: the journal, /proc and /sys, the time zone */
-	"read", "pread64", "readv", "write", "pwrite64", "writev", "lseek", "ftruncate", "fdatasync", "fsync", "open",
-	"openat", "close", "fstat", "stat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat",
-	"faccessat2", "readlink", "readlinkat", "fcntl", "flock", "ioctl", "getdents64", "dup", "dup3", "pipe2", "getcwd",
+	"read pread64 readv write pwrite64 writev lseek ftruncate fdatasync fsync open openat close fstat stat "
+	"lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink readlinkat fcntl flock ioctl "
+	"getdents64 dup dup3 pipe2 getcwd "
 	/* sockets, and sendto() that makes AF_XDP send */
-	"sendto", "sendmsg", "recvfrom", "recvmsg", "bind", "connect", "getsockname", "getpeername", "getsockopt",
-	"setsockopt", "shutdown",
+	"sendto sendmsg recvfrom recvmsg bind connect getsockname getpeername getsockopt setsockopt shutdown "
 	/* memory */
-	"brk", "munmap", "mremap", "madvise", "membarrier", "getrandom",
+	"brk munmap mremap madvise membarrier getrandom "
 	/* the journal's thread, locks, the end */
-	"clone", "clone3", "set_robust_list", "rseq", "futex", "futex_wait", "futex_wake", "gettid", "getpid", "getppid",
-	"sched_yield", "sched_getaffinity", "sched_setscheduler", "sched_getscheduler", "sched_getparam", "set_tid_address",
-	"prctl", "prlimit64", "getrlimit", "setrlimit", "uname", "sysinfo", "getuid", "geteuid", "getgid", "getegid",
-	"capget", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "tgkill", "tkill", "kill", "exit",
-	"exit_group", "wait4",
-};
+	"clone clone3 set_robust_list rseq futex futex_wait futex_wake gettid getpid getppid sched_yield "
+	"sched_getaffinity sched_setscheduler sched_getscheduler sched_getparam set_tid_address prctl prlimit64 "
+	"getrlimit setrlimit uname sysinfo getuid geteuid getgid getegid capget rt_sigaction rt_sigprocmask "
+	"rt_sigreturn sigaltstack tgkill tkill kill exit exit_group wait4";
 
 /* Pins are made and given away; libraries of the user database may be opened. */
-static const char *const loading[] = {
-	"bpf",	  "mmap",      "mprotect", "mkdir", "mkdirat", "rmdir",	 "unlink",   "unlinkat",
-	"chmod",  "fchmodat",  "chown",	   "lchown", "fchownat", "socket", "fchmodat2", "memfd_create",
-};
+static const char loading[] =
+	"bpf mmap mprotect mkdir mkdirat rmdir unlink unlinkat chmod fchmodat chown lchown fchownat socket "
+	"fchmodat2 memfd_create";
 
 static const int domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_XDP};
 
 /* Maps are opened by their pins, read and written: nothing is made, loaded or detached. */
 static const int bpf_commands[] = {
-	BPF_OBJ_GET,
-	BPF_OBJ_GET_INFO_BY_FD,
-	BPF_MAP_LOOKUP_ELEM,
-	BPF_MAP_UPDATE_ELEM,
-	BPF_MAP_DELETE_ELEM,
-	BPF_MAP_GET_NEXT_KEY,
-	BPF_MAP_LOOKUP_BATCH,
-	BPF_MAP_UPDATE_BATCH,
-	BPF_MAP_DELETE_BATCH,
-	BPF_MAP_LOOKUP_AND_DELETE_ELEM,
+	BPF_OBJ_GET,	      BPF_OBJ_GET_INFO_BY_FD,	      BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,
+	BPF_MAP_DELETE_ELEM,  BPF_MAP_GET_NEXT_KEY,	      BPF_MAP_LOOKUP_BATCH, BPF_MAP_UPDATE_BATCH,
+	BPF_MAP_DELETE_BATCH, BPF_MAP_LOOKUP_AND_DELETE_ELEM,
 };
 
 /* One this libseccomp has no name for cannot be allowed: the C library does without it. */
-static int allow(scmp_filter_ctx f, const char *const *names, unsigned n)
+static int allow(scmp_filter_ctx f, const char *names)
 {
+	char name[32];
 	int err = 0;
 
-	for (unsigned i = 0; i < n && !err; i++) {
-		int number = seccomp_syscall_resolve_name(names[i]);
+	for (size_t n; *names && !err; names += n + strspn(names + n, " ")) {
+		int number;
 
+		n = strcspn(names, " ");
+		snprintf(name, sizeof(name), "%.*s", (int)n, names);
+		number = seccomp_syscall_resolve_name(name);
 		if (number != __NR_SCMP_ERROR)
 			err = seccomp_rule_add(f, SCMP_ACT_ALLOW, number, 0);
 	}
@@ -87,9 +82,11 @@ static int fill(scmp_filter_ctx f, bool loads)
 	int err = seccomp_attr_set(f, SCMP_FLTATR_CTL_LOG, 1);
 
 	err = err ?: seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
-	err = err ?: allow(f, serving, COUNT(serving));
+	/* a tree instead of a list: bpf() is called for every call held, and asks the filter each time */
+	err = err ?: seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	err = err ?: allow(f, serving);
 	if (loads)
-		return err ?: allow(f, loading, COUNT(loading));
+		return err ?: allow(f, loading);
 	err = err ?: allow_first(f, SCMP_SYS(socket), domains, COUNT(domains));
 	err = err ?: allow_first(f, SCMP_SYS(bpf), bpf_commands, COUNT(bpf_commands));
 	err = err ?: allow_data(f, SCMP_SYS(mmap));

@@ -205,9 +205,10 @@ static int give_pins(struct loading *l)
 	if (err == -EPERM && !*l->c->user)
 		return 0;
 	if (err)
-		return because(l, err,
-			       "cannot give the maps under %s to user %s: %s. Load with CAP_CHOWN too, or leave user out.",
-			       folder, l->owner.name, strerror(-err));
+		return because(
+			l, err,
+			"cannot give the maps under %s to user %s: %s. Load with CAP_CHOWN too, or leave user out.",
+			folder, l->owner.name, strerror(-err));
 	return 0;
 }
 

@@ -45,7 +45,7 @@ struct pins {
 	unsigned entries[PIN_COUNT]; /* max_entries */
 	size_t length[PIN_COUNT];    /* bytes mapped */
 	bool writable;
-	bool copied; /* may be read and no more: the memory below is a copy, see pins_renew() */
+	bool copied;	     /* may be read and no more: the memory below is a copy, see pins_renew() */
 	char path[PATH_MAX]; /* the folder */
 	/* mapped memory; valid until pins_close() */
 	struct siprtx_slot *slots;

@@ -52,6 +52,8 @@ int pins_copy(int fd, enum pin_id id, void *to)
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
+	if (!info.value_size || !info.max_entries)
+		return -EPROTO;
 	room = info.value_size < BATCH_BYTES ? BATCH_BYTES / info.value_size : 1;
 	if (room > info.max_entries)
 		room = info.max_entries;

@@ -46,7 +46,7 @@ void resolve_close(struct resolve *r)
 
 /* MSG_DONTROUTE: a next hop is on the link, whatever the routes say. */
 static void send_on(int fd, const struct sockaddr *to, socklen_t to_size, int level, int type, const void *info,
-		   size_t info_size)
+		    size_t info_size)
 {
 	union {
 		struct cmsghdr align;

@@ -16,7 +16,7 @@
 #define BUSY_RETRY_NS	 (50 * MS)
 #define BUSY_PATIENCE_NS (3000 * MS)
 #define RETRY_NS	 (1000 * MS)
-#define REAP_BATCH 64
+#define REAP_BATCH	 64
 
 int sender_open(struct sender *s, const struct pins *pins, bool zerocopy)
 {

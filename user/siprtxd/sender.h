@@ -33,7 +33,7 @@ struct sender {
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
 	struct resolve resolve;
-	uint16_t id;	     /* IPv4 identification */
+	uint16_t id; /* IPv4 identification */
 	/* the kernel is done with a frame of this slot */
 	void (*done)(void *ctx, uint32_t slot);
 	void *ctx;
