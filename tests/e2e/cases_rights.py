@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
-from edge import BUILD, Edge, run, wait_until
+from edge import BUILD, ROOT, Edge, run, tool, wait_until
 from sip import Call
 
 SHORT = "[profile short]\nresend_interval = 0.5,1\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n"
@@ -163,6 +163,26 @@ def rights_plain_user_serves():
         expect_equal((journal.st_uid, journal.st_mode & 0o777), (USER.pw_uid, 0o640), "owner and mode of the journal")
 
 
+@case(seconds=14)
+def rights_next_hop_is_asked_for():
+    """Gateways that answer no ARP and no ND until the kernel has given them up: siprtxd, a plain user, makes it ask again, and the copies arrive."""
+    slow = "[profile slow]\nresend_interval = 0.5,9\n[gateway g]\naddress = ::/0\nprofile = slow\n"
+    with Edge(slow, start=False, user="nobody", **SMALL) as edge:
+        rights = Rights(edge, USER)
+        edge.siprtx("load")
+        rights.start(as_user("net_raw"))
+        for command in ("addr add 10.77.2.77/32 dev lo", "-6 addr add fd77:2::77/128 dev lo"):
+            run("ip", "-n", edge.gw_ns, *command.split())
+        edge.run(edge.gw_ns, "sysctl", "-qw", "net.ipv4.conf.g0.arp_ignore=8")
+        calls = [edge.softswitch().send(Call(to="10.77.2.77")), edge.softswitch("fd77:1::2").send(Call(to="fd77:2::77", src="fd77:1::2"))]
+        gateways = [edge.gateway("10.77.2.77"), edge.gateway("fd77:2::77")]
+        time.sleep(4)  # three questions, a second apart
+        edge.run(edge.gw_ns, "sysctl", "-qw", "net.ipv4.conf.g0.arp_ignore=0")
+        run("ip", "-n", edge.gw_ns, "-6", "addr", "add", "fd77:2::77/64", "dev", "g0", "nodad")
+        for gateway, call in zip(gateways, calls):
+            expect_equal(len(gateway.wait(call, 1, 4)), 1, f"INVITEs of the call to {gateway.address}")
+
+
 @case(seconds=15)
 def rights_root_becomes_the_user():
     """siprtxd as root with user = nobody loads, then is nobody with CAP_NET_RAW and an empty bounding set; SIGHUP opens the journal anew; once an interface was made anew it says once what root must do, and goes on after that."""
@@ -250,6 +270,53 @@ def rights_group_sees_and_cannot_change():
         follower.terminate()
         lines = follower.communicate(timeout=5)[0].splitlines()
         expect(sum("no_response" in line for line in lines) == 2 and sum("INVITE" in line for line in lines) >= 5, f"events the group followed: {lines}")
+
+
+def system_calls(name):
+    """Those of a name in SystemCallFilter=, which may be a group."""
+    if not name.startswith("@"):
+        return {name}
+    lines = run("systemd-analyze", "--no-pager", "syscall-filter", name).stdout.splitlines()[1:]
+    return set().union(*(system_calls(line.strip()) for line in lines if line.strip() and not line.strip().startswith("#")))
+
+
+def unit(name):
+    """(setting, value) of each line."""
+    with open(f"{ROOT}/systemd/{name}.service.in") as f:
+        return [line.rstrip("\n").split("=", 1) for line in f if "=" in line and line[0] not in "#["]
+
+
+def calls_of(name):
+    """The system calls the unit leaves (systemd.exec(5): lines add, ~ takes away, @default is always in)."""
+    left = system_calls("@default")
+    for key, value in unit(name):
+        if key == "SystemCallFilter":
+            calls = set().union(*(system_calls(v) for v in value.lstrip("~").split()))
+            left = left - calls if value.startswith("~") else left | calls
+    return sorted(left)
+
+
+@case(seconds=10)
+def rights_system_calls_of_the_units():
+    """With the system calls and capabilities that systemd's units leave, and no others, siprtx load loads and renews, and siprtxd serves."""
+    if not shutil.which("systemd-analyze"):
+        return "not tried: systemd-analyze is missing (package systemd)"
+    with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
+        rights = Rights(edge, USER)
+        shutil.copy(tool("only_calls", "tests/peer/only_calls.c", "libseccomp"), edge.directory)
+        only_calls = {}
+        for name in ("siprtx-load", "siprtxd"):
+            with open(f"{edge.directory}/{name}.calls", "w") as f:
+                f.writelines(f"{call}\n" for call in calls_of(name))
+            only_calls[name] = [f"{edge.directory}/only_calls", f.name]
+        bounds = [v.lower().removeprefix("cap_") for v in dict(unit("siprtx-load"))["CapabilityBoundingSet"].split()]
+        for turn in ("first", "renewed in place"):
+            r = rights.run([*capabilities(*bounds), *only_calls["siprtx-load"]], "siprtx", "load")
+            expect_equal(r.returncode, 0, f"{turn}: exit status of siprtx load, {r.stderr}")
+        rights.start([*as_user("net_raw"), *only_calls["siprtxd"]])
+        serves(edge, edge.softswitch(), edge.gateway())
+        expect_equal(identity(edge.process.pid)["seccomp"], 2, "seccomp mode")
+        expect_equal(edge.stop(), 0, "exit status after SIGTERM")
 
 
 class Systemd:

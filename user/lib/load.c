@@ -84,8 +84,10 @@ static int look_at_pins(struct loading *l)
 		return because(l, err, "%s holds maps of another version of siprtx. Run `siprtx unload` first.",
 			       l->c->pin_path);
 	if (err)
-		return because(l, err, "cannot open the maps under %s: %s. Run as root.", l->c->pin_path,
-			       strerror(-err));
+		return because(l, err,
+			       "cannot open the maps under %s: %s. Run as root, with CAP_DAC_OVERRIDE where they are "
+			       "another user's.",
+			       l->c->pin_path, strerror(-err));
 	if (l->pins.meta->transactions != l->c->max_transactions) {
 		err = because(l, -EEXIST,
 			      "the maps under %s were made for max_transactions = %u, the configuration says %u. Run "
