@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE /* SCHED_RESET_ON_FORK */
+#define _GNU_SOURCE /* epoll_pwait2 */
 #include "controller.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -20,13 +18,12 @@
 #include "check.h"
 #include "claim.h"
 #include "egress.h"
-#include "filter.h"
 #include "ledger.h"
 #include "load.h"
 #include "log.h"
 #include "netlink.h"
+#include "privilege.h"
 #include "reclaim.h"
-#include "rights.h"
 #include "schedule.h"
 #include "sender.h"
 #include "service.h"
@@ -411,32 +408,6 @@ static int open_fds(struct controller *c)
 	return err ?: add_fd(c, c->netlink);
 }
 
-/* A copy is due to the ms whatever else runs here. The lowest real-time priority, for this thread alone. */
-static void be_prompt(void)
-{
-	const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
-		log_debug("no real-time priority: %s. Copies may be later under load; LimitRTPRIO=1 or CAP_SYS_NICE "
-			  "mends it.",
-			  strerror(errno));
-}
-
-/* What needs more than CAP_NET_RAW is done by now, or was done by who loaded. */
-static int give_up_rights(struct controller *c)
-{
-	struct owner who = {};
-	int err = *c->config->user ? owner_find(c->config->user, &who) : 0;
-
-	err = err ?: rights_reduce(&who);
-	if (err)
-		log_error("cannot become user %s: %s. Start siprtxd as root, or leave user out.",
-			  *c->config->user ? c->config->user : "(none)", strerror(-err));
-	c->may_load = rights_to_load();
-	return err;
-}
-
 /* The folder, the maps and what of them is mirrored here. */
 static int open_all(struct controller *c)
 {
@@ -450,8 +421,7 @@ static int open_all(struct controller *c)
 		log_error("cannot open what siprtxd waits on: %s", strerror(-err));
 		return err;
 	}
-	be_prompt();
-	err = give_up_rights(c);
+	err = privilege_drop(c->config, &c->may_load);
 	if (err)
 		return err;
 	c->seen = *c->pins.in_force;
@@ -521,16 +491,6 @@ static int start(struct controller *c)
 	return err ?: sender_bind(&c->sender, now_ns());
 }
 
-/* What comes off the wire is in reach of this process from here on, and little else. */
-static int confine(struct controller *c)
-{
-	int err = filter_install(c->may_load);
-
-	if (err)
-		log_error("no seccomp filter: %s. Boot a kernel with CONFIG_SECCOMP_FILTER.", strerror(-err));
-	return err;
-}
-
 static void stop(struct controller *c)
 {
 	struct siprtx_meta *m = c->pins.meta;
@@ -583,9 +543,11 @@ int controller_run(const struct config *config)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	service_open(&c.service);
 	err = start(&c);
-	err = err ?: confine(&c);
-	if (!err)
+	if (!err) {
+		privilege_filter(c.may_load);
+		privilege_be_prompt();
 		err = loop(&c);
+	}
 	service_stopping();
 	stop(&c);
 	return err;
