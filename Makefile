@@ -21,7 +21,10 @@ DAEMON	:= $(patsubst user/siprtxd/%.c,$(B)/daemon/%.o,$(wildcard user/siprtxd/*.
 CLI	:= $(patsubst user/siprtx/%.c,$(B)/cli/%.o,$(wildcard user/siprtx/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PROG	:= $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/test_*.c))
-PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_%,$(wildcard tests/prog/*.c)))
+PLAIN	:= $(patsubst tests/fuzz/%.c,$(B)/prog/%.o,$(wildcard tests/fuzz/plain_*.c))
+PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_% %.bpf.c %/play_pcap.c,$(wildcard tests/prog/*.c))) \
+	$(PLAIN)
+PROG_LIBS := -lcmocka -lpcap
 # pkg-config knows the distribution's own folder; systemd looks under /usr/local too
 UNITDIR	?= $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null)),$(PREFIX)/lib/systemd/system)
 UNITS	:= siprtxd.service siprtx-load.service
@@ -78,7 +81,7 @@ unit: $(UNIT) ## unit tests
 sanitize: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" unit
 
-lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h ## clang-format, clang-tidy and the house's rules
+lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h $(B)/prog/scan.skel.h ## clang-format, clang-tidy and the house's rules
 	@BUILD=$(abspath $(B)) scripts/lint
 format: ## rewrite all C files by .clang-format
 	clang-format -i $$(find include bpf user tests -name '*.[ch]')
@@ -92,16 +95,29 @@ fuzz: $(B)/fuzz/fuzz_sip ## the scanner under libFuzzer for FUZZ_SECONDS (60)
 		-dict=tests/fuzz/sip.dict $(B)/fuzz/corpus tests/fuzz/corpus tests/fuzz/seeds && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
 
 # The kernel side's programs, run by BPF_PROG_TEST_RUN.
-$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h
+$(B)/prog/scan.bpf.o: tests/prog/scan.bpf.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/prog -c $< -o $@
-$(PROG): %: %.o $(PROG_HELP) $(B)/libsiprtx.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-prog: $(PROG) ## BPF_PROG_TEST_RUN tests (root)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/prog/scan.skel.h: $(B)/prog/scan.bpf.o
+	$(BPFTOOL) gen skeleton $< name scan_bpf > $@.tmp && mv $@.tmp $@
+$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/prog -c $< -o $@
+$(PLAIN): $(B)/prog/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+$(PROG) $(B)/prog/play_pcap: %: %.o $(PROG_HELP) $(B)/libsiprtx.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(PROG_LIBS)
+prog: $(PROG) $(B)/prog/play_pcap ## BPF_PROG_TEST_RUN tests (root)
 	@$(call run_each,$(PROG),tests/prog)
 
 e2e: all ## end to end, in network namespaces (root)
 	@BUILD=$(abspath $(B)) tests/e2e/run
+
+SOAK_ROUND := 300
+soak: all ## an hour of crashes: the controller killed while disk, link and profile make trouble (root; SOAK_SECONDS=3600)
+	@end=$$(($$(date +%s) + $${SOAK_SECONDS:-3600})); while [ "$$(date +%s)" -lt "$$end" ]; do \
+		CRASH_SECONDS=$(SOAK_ROUND) BUILD=$(abspath $(B)) tests/e2e/run -j1 killed_again killed_while || exit 1; done
 
 $(B)/vm/peer: tests/vm/peer.c
 	@mkdir -p $(@D)
@@ -122,7 +138,7 @@ $(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
 	$(BPFTOOL) gen skeleton $< name bench_bpf > $@.tmp && mv $@.tmp $@
 $(B)/bench/prog_bench: tests/bench/prog_bench.c $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) $(PROG_LIBS)
 bench: all $(B)/bench/prog_bench ## measure; a table, and bench.json in the build folder (root)
 	@BUILD=$(abspath $(B)) tests/bench/run
 
@@ -150,4 +166,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e vmtest service rules bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e soak vmtest service rules bench install uninstall clean help

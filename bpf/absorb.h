@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The softswitch's own copies of an INVITE that is held (decision 6, rules 23, 29, 30, 32). */
+/* The softswitch's own copies of a request that is held (decision 6, rules 23, 29, 30, 32). */
 #ifndef BPF_ABSORB_H
 #define BPF_ABSORB_H
 
@@ -47,7 +47,7 @@ static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, 
 	slot = held_slot(txn, &word);
 	if (!slot || !m || word_state(word) == ST_TERMINATED)
 		return pass(CNT_remembered);
-	if (word_state(word) != ST_CALLING)
+	if (!word_sends(slot->kind, word))
 		return pass(CNT_copy_answered);
 	if (sent_by_us(ctx, p, slot))
 		return pass(CNT_own_copy);

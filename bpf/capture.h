@@ -70,6 +70,15 @@ static __always_inline int commit(struct siprtx_percpu *cpu, struct siprtx_slot 
 	return 0;
 }
 
+/* Its responses and copies are to be looked for from now on. */
+static __always_inline void mark_captured(__u32 method)
+{
+	struct siprtx_in_force *f = map_one(&in_force);
+
+	if (f && !has_method(f->captured_methods, method))
+		__sync_fetch_and_or(&f->captured_methods, 1u << (method & 31));
+}
+
 /* The message was read into the CPU's spare slot, `key` is unknown. */
 static __always_inline int new_transaction(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
 					   struct siprtx_slot *slot, const struct siprtx_key *key,
@@ -109,7 +118,9 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	reason = commit(cpu, slot, now);
 	if (reason)
 		return pass(reason);
-	count(CNT_captured);
+	if (kind == KIND_REQUEST)
+		mark_captured(cpu->msg.method);
+	count(kind == KIND_REQUEST ? CNT_captured_other : CNT_captured);
 	return forward_xdp ? forward(ctx, p, slot, out) : XDP_PASS;
 }
 

@@ -87,7 +87,7 @@ struct {
 
 /*
  * What a CPU needs for one packet. `spare` is a slot it took from the free list and did not use: the next
- * INVITE is read straight into that slot, so that a captured message is copied once and a slot is never
+ * request is read straight into that slot, so that a captured message is copied once and a slot is never
  * given back from here.
  */
 struct siprtx_percpu {
@@ -120,6 +120,19 @@ static __always_inline __u32 tunable(__u32 index)
 	struct siprtx_in_force *f = map_one(&in_force);
 
 	return f ? f->tunables[index & (MAX_TUNABLES - 1)] : 0;
+}
+
+/* Methods besides INVITE that are taken, or were: what is held of them is served to its end. */
+static __always_inline __u32 methods_known(void)
+{
+	struct siprtx_in_force *f = map_one(&in_force);
+
+	return f ? f->tunables[TUN_methods] | f->captured_methods : 0;
+}
+
+static __always_inline int has_method(__u32 methods, __u32 method)
+{
+	return (methods & METHODS_ALL) >> (method & 31) & 1;
 }
 
 #endif

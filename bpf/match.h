@@ -17,7 +17,7 @@ static __always_inline __u32 stage_of(__u32 code, int body)
 	return body ? STAGE_PROGRESS_SDP : STAGE_PROGRESS; /* an unknown 1xx is a 183 (8.1.3.2) */
 }
 
-/* Did the packet come from where the INVITE went (rule 31)? The IP header is at SLOT_L3 of buf. */
+/* Did the packet come from where the request went (rule 31)? The IP header is at SLOT_L3 of buf. */
 static __always_inline int from_gateway(const struct siprtx_slot *slot, const struct siprtx_slot *buf, int v6)
 {
 	const __u64 *want = (void *)slot->daddr;
@@ -31,7 +31,8 @@ static __always_inline int from_gateway(const struct siprtx_slot *slot, const st
 	return *(__u32 *)(slot->daddr + 12) == *(__u32 *)(ip + __builtin_offsetof(struct iphdr, saddr));
 }
 
-/* A response to a held INVITE: calling -> proceeding -> completed, by compare-and-swap (RFC 3261 17.1.1.2). */
+/* A response to a held request: calling -> proceeding -> completed, by compare-and-swap (RFC 3261 17.1.1.2, 17.1.2.2).
+ */
 static __always_inline int move(struct siprtx_slot *slot, __u64 word, const struct sip_msg *m, int body,
 				const struct siprtx_key *key, __u32 index)
 {
@@ -73,11 +74,11 @@ static __always_inline int response(const struct packet *p, const struct siprtx_
 	struct siprtx_key key;
 	__u64 word;
 
-	if (m->method != SIP_INVITE || !secret)
+	if (!secret || (m->method != SIP_INVITE && !has_method(methods_known(), m->method)))
 		return CNT_response_other;
 	if (m->content_length != ~0u && m->content_length > length)
 		return CNT_short_body;
-	sip_key(buf, m, SIP_INVITE, secret, &key);
+	sip_key(buf, m, m->method, secret, &key);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (!txn)
 		return CNT_response_unknown;

@@ -9,14 +9,25 @@
 #include "capture.h"
 #include "match.h"
 
-/* An INVITE, or something to be skipped before one (rule 34)? Then it is read straight into a slot. */
-static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *p)
+/* First letters of the methods besides INVITE. ACK has none of them, a response the S of SUBSCRIBE. */
+#define LETTER(c) (1u << ((c) - 'A'))
+#define LETTERS                                                                                                        \
+	(LETTER('B') | LETTER('C') | LETTER('I') | LETTER('M') | LETTER('N') | LETTER('O') | LETTER('P') |             \
+	 LETTER('R') | LETTER('S') | LETTER('U'))
+
+/*
+ * An INVITE, or another request while some of them are taken, or something to be skipped before one (rule 34)? Then it
+ * is read straight into a slot.
+ */
+static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *p, __u32 methods)
 {
 	__u8 first;
 
 	if (bpf_xdp_load_bytes(ctx, p->l4_off + sizeof(struct udphdr), &first, 1))
 		return 0;
-	return first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0;
+	if (first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0)
+		return 1;
+	return methods && first >= 'A' && first <= 'Z' && LETTERS & 1u << (first - 'A');
 }
 
 /* A message that is to be sent again until it is answered, in `buf`; `slot` is the same place, NULL: none was free. */
@@ -33,6 +44,8 @@ static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, stru
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (txn)
 		return repeated(ctx, p, txn, &key);
+	if (kind == KIND_REQUEST && !has_method(tunable(TUN_methods), cpu->msg.method))
+		return pass(CNT_other_method); /* not any more */
 	if (!slot)
 		return pass(CNT_no_slot);
 	return new_transaction(ctx, p, cpu, slot, &key, kind);
@@ -43,22 +56,32 @@ static __always_inline int inside(struct xdp_md *ctx)
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct siprtx_slot *slot = NULL, *buf;
 	struct packet p = {};
+	enum siprtx_kind kind = KIND_INVITE;
 	int reason = parse(ctx, &p);
+	__u32 methods;
 
 	if (reason != PARSED || !cpu)
 		return pass(reason);
-	if (may_be_kept(ctx, &p))
+	methods = methods_known();
+	if (may_be_kept(ctx, &p, methods))
 		slot = spare_slot(cpu);
 	buf = slot ?: &cpu->buf;
 	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
 	if (cpu->msg.code)
 		return pass(CNT_response_out);
-	if (cpu->msg.method == SIP_INVITE)
-		return keep(ctx, &p, cpu, slot, buf, KIND_INVITE);
-	if (cpu->msg.method == SIP_CANCEL)
-		return pass(cancel(buf, &cpu->msg));
-	return pass(CNT_other_method);
+	if (cpu->msg.method != SIP_INVITE) {
+		reason = CNT_other_method;
+		if (cpu->msg.method == SIP_CANCEL)
+			reason = cancel(buf, &cpu->msg);
+		if (!has_method(methods, cpu->msg.method))
+			return pass(reason);
+		/* a CANCEL is a request of its own too (9.1); its copies find the INVITE ended */
+		if (reason == CNT_cancel || reason == CNT_word_lost)
+			count(reason);
+		kind = KIND_REQUEST;
+	}
+	return keep(ctx, &p, cpu, slot, buf, kind);
 }
 
 static __always_inline int outside(struct xdp_md *ctx)

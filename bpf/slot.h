@@ -8,7 +8,7 @@
 /* A compare-and-swap lost this often is given up: the packet passes. */
 #define WORD_TRIES 8
 
-/* The slot this CPU reads the next INVITE into, or NULL when none is free. It stays the CPU's until spare_used(). */
+/* The slot this CPU reads the next request into, or NULL when none is free. It stays the CPU's until spare_used(). */
 static __always_inline struct siprtx_slot *spare_slot(struct siprtx_percpu *cpu)
 {
 	__u64 *head = map_one(&free_head), top;

@@ -47,8 +47,9 @@ enum siprtx_stage { /* VOS3000's five; a later one never has a shorter deadline 
 };
 
 /*
- * Why a transaction is ST_TERMINATED. In a word that is ST_CALLING: why the softswitch seems to have given it up (rule
- * 18). It is held on without WORD_TAKEN then, so that a further copy passes and takes it up again.
+ * Why a transaction is ST_TERMINATED. In a word of one that is still sent (word_sends): why the softswitch seems to
+ * have given it up (rule 18). It is held on without WORD_TAKEN then, so that a further copy passes and takes it up
+ * again.
  */
 enum siprtx_end {
 	END_NONE = 0,
@@ -98,6 +99,15 @@ enum siprtx_kind {		      /* what a slot holds, and so what ends it */
 		   KIND_RELIABLE = 3, /* a reliable provisional response, until its PRACK (RFC 3262, 3) */
 };
 
+/*
+ * Is it still sent again in this state? A provisional response stops an INVITE for good (RFC 3261 17.1.1.2), another
+ * request goes on until its final one (17.1.2.2).
+ */
+static inline int word_sends(__u32 kind, __u64 w)
+{
+	return word_state(w) == ST_CALLING || (kind == KIND_REQUEST && word_state(w) == ST_PROCEEDING);
+}
+
 struct siprtx_key { /* keyed 128-bit hash, see key.h */
 	__u64 hash[2];
 };
@@ -133,7 +143,7 @@ struct siprtx_slot {
 	__u64 last_send_ns;
 	__u32 late_us_max;
 	__u16 sends;	  /* datagrams known to have gone to the gateway, the first one included */
-	__u16 step;	  /* interval being waited on: 0..9; SLOT_STEP_FINAL after the last */
+	__u16 step;	  /* interval being waited on: 0..9, 10: a further last one; SLOT_STEP_FINAL after them */
 	__u64 record_seq; /* of its record, given before the record is written; 0: none */
 	__u8 reserved[SLOT_HEADER - 168];
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
@@ -218,7 +228,16 @@ enum siprtx_profile_field {		     /* ms, but PF_SEND_RETRY: count */
 struct siprtx_in_force {
 	__u32 profiles[MAX_PROFILES * PROFILE_FIELDS];
 	__u32 tunables[MAX_TUNABLES];
+	/* by the XDP programs: bits as in `methods`, of those captured since the maps were made: to be looked for on */
+	__u32 captured_methods;
+	__u32 pad;
 };
+
+/*
+ * Bits of the tunable `methods`: enum sip_method. INVITE needs none; nothing answers an ACK (RFC 3261 17.1.1.3), so it
+ * is never sent again (rule 16).
+ */
+#define METHODS_ALL 0x7ff8u /* CANCEL to PUBLISH */
 
 enum siprtx_tunable {
 #define TUNABLE(number, name, def, min, max, unit, help) TUN_##name = number,
@@ -380,7 +399,7 @@ struct siprtx_configured {
 };
 
 /* hash_key: ARRAY, one entry, random, made with the maps */
-#define KEY_WORDS 128
+#define KEY_WORDS 256
 struct siprtx_hash_key {
 	__u32 k[KEY_WORDS];
 };

@@ -4,7 +4,7 @@
  *
  * One source, three builds: XDP, the unit tests, the fuzzer. It reads from a buffer of SLOT_SIZE bytes in which
  * the message lies, and all positions it gives are offsets from the buffer's start. It never writes to the buffer.
- * Call-ID, From and To are located only: user space reads them.
+ * Call-ID, From, To, RSeq and RAck are located only: sip_dialog.h and user space read them.
  *
  * In BPF the functions marked SIP_FN are global ones: include this in one source file only. The kernels 6.1 to 6.18
  * load it.
@@ -19,18 +19,26 @@
 #include "sip_start.h"
 #include "sip_via.h"
 
-/* CSeq = 1*DIGIT LWS Method. 0 or the verdict. */
-SIP_INLINE int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
+/* 1*DIGIT LWS Method, up to the value's end: a CSeq, or the end of a RAck (RFC 3262, 7.2). 0 or the verdict. */
+SIP_INLINE int sip_cseq_value(const struct siprtx_slot *buf, __u32 pos, __u32 *number, __u32 *method)
 {
-	__u32 pos = sip_lws(buf, m->cseq_at), token, method;
+	__u32 token;
 
-	m->cseq = sip_number(buf, &pos);
+	*number = sip_number(buf, &pos);
 	token = sip_lws(buf, pos);
-	if (m->cseq == SIP_NO_NUMBER || token == pos)
+	if (*number == SIP_NO_NUMBER || token == pos)
 		return SIP_MALFORMED;
 	pos = token;
-	method = sip_method(buf, &pos);
-	if (pos == token || !sip_value_end(buf, sip_lws(buf, pos)))
+	*method = sip_method(buf, &pos);
+	return pos != token && sip_value_end(buf, sip_lws(buf, pos)) ? 0 : SIP_MALFORMED;
+}
+
+/* 0 or the verdict. */
+SIP_INLINE int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
+{
+	__u32 method;
+
+	if (sip_cseq_value(buf, sip_lws(buf, m->cseq_at), &m->cseq, &method))
 		return SIP_MALFORMED;
 	if (m->code)
 		m->method = method;

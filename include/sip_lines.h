@@ -109,6 +109,15 @@ SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, str
 			return 0;
 		}
 		break;
+	case 'R':
+		if ((w & 0xdfdfdfdf) == SIP_WORD4('R', 'S', 'E', 'Q'))
+			at = &m->rseq_at;
+		else if ((w & 0xdfdfdfdf) == SIP_WORD4('R', 'A', 'C', 'K'))
+			at = &m->rack_at;
+		else
+			return 0;
+		pos += 4;
+		break;
 	default:
 		return 0;
 	}
@@ -116,11 +125,11 @@ SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, str
 	if (c > ' ' && c != ':')
 		return 0; /* a longer name */
 	pos = c == ':' ? pos + 1 : (__u32)sip_colon_slow(buf, pos);
-	if (!pos)
-		return SIP_MALFORMED;
-	if (!*at)
+	if (pos && !*at)
 		*at = pos;
-	else if (at != &m->via)
+	else if (at == &m->rseq_at || at == &m->rack_at)
+		*at = SIP_UNREADABLE;
+	else if (!pos || at != &m->via)
 		return SIP_MALFORMED;
 	return 0;
 }

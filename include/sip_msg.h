@@ -35,11 +35,15 @@ enum sip_method { /* capitals only (rule 6); order is that of the `methods` tuna
 		  SIP_MESSAGE,
 		  SIP_PUBLISH,
 };
+#define SIP_METHODS (SIP_PUBLISH + 1)
 
 #define SIP_MAX_LINES  64  /* header lines, continuation lines included */
 #define SIP_MAX_PIECES 16  /* parameters of the top Via; one with white space or quotes inside counts as several */
 #define SIP_MAX_HOST   128 /* bytes of sent-by host */
 #define SIP_MAX_BRANCH 256 /* bytes of branch, or of any other parameter */
+/* of what sip_dialog.h reads */
+#define SIP_MAX_CALL_ID 192
+#define SIP_MAX_TAG	128
 
 struct sip_msg {
 	__u16 code;   /* status code of a response, 0: a request */
@@ -53,8 +57,24 @@ struct sip_msg {
 	__u16 body;		  /* first byte after the empty line */
 	/* first byte of the value after the colon (leading white space not skipped); 0: no such header */
 	__u16 via, call_id, cseq_at, from, to, content_length_at;
-	__u16 lines;	      /* header lines, continuation lines included */
-	__u32 content_length; /* ~0u: no such header */
+	__u16 rseq_at, rack_at; /* the same; SIP_UNREADABLE: doubled or without a colon */
+	__u16 lines;		/* header lines, continuation lines included */
+	__u32 content_length;	/* ~0u: no such header */
+};
+
+/* No value is there. Only who asks for RSeq or RAck need know what is wrong with one: the message is fine. */
+#define SIP_UNREADABLE 1
+
+struct sip_span { /* bytes of the slot: `at` from the slot's start; len 0: not there */
+	__u16 at, len;
+};
+
+/* By what an ACK or a PRACK finds the response it confirms (sip_dialog.h). */
+struct sip_dialog {
+	struct sip_span call_id; /* white space around it taken off */
+	struct sip_span from_tag, to_tag;
+	__u32 cseq; /* CSeq number of the INVITE: in a PRACK, the one in its RAck */
+	__u32 rseq; /* RSeq of a provisional response, in a PRACK the one in its RAck; 0: none */
 };
 
 #endif

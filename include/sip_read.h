@@ -105,8 +105,8 @@ SIP_INLINE __u32 sip_count(__u64 before)
 }
 
 /*
- * First byte from `pos` on that is a control, SP, `more`, or, where `separators`, one of `,` `;` `"`. Looks at `max`
- * bytes at least, at up to 7 more; the answer is behind them where none of them is such a byte.
+ * First byte from `pos` on that is a control, SP, `more` (0: none), or, where `separators`, one of `,` `;` `"`. Looks
+ * at `max` bytes at least, at up to 7 more; the answer is behind them where none of them is such a byte.
  */
 SIP_INLINE __u32 sip_find(const struct siprtx_slot *buf, __u32 pos, __u32 max, int separators, __u64 more)
 {
@@ -120,7 +120,9 @@ SIP_INLINE __u32 sip_find(const struct siprtx_slot *buf, __u32 pos, __u32 max, i
 		__u64 found = sip_below(w, ' ' + 1);
 
 		if (separators)
-			found |= sip_equal(w, ',') | sip_equal(w, ';') | sip_equal(w, '"') | sip_equal(w, more);
+			found |= sip_equal(w, ',') | sip_equal(w, ';') | sip_equal(w, '"');
+		if (more)
+			found |= sip_equal(w, more);
 		found &= ~w & SIP_HIGHS;
 		if (found)
 			return pos + sip_count(sip_before(found));
@@ -194,8 +196,8 @@ SIP_INLINE int sip_value_end(const struct siprtx_slot *buf, __u32 pos)
 
 #define SIP_NO_NUMBER ~0u
 
-/* The digits at `pos`, which is moved behind them. SIP_NO_NUMBER: none, or 2^31 and above (rule 10). */
-SIP_INLINE __u32 sip_number(const struct siprtx_slot *buf, __u32 *pos)
+/* The digits at `pos`, which is moved behind them. SIP_NO_NUMBER: none, or 2^bits and above (or, of 32, 2^32 - 1). */
+SIP_INLINE __u32 sip_digits(const struct siprtx_slot *buf, __u32 *pos, __u32 bits)
 {
 	__u64 value = 0;
 	__u32 i;
@@ -206,11 +208,17 @@ SIP_INLINE __u32 sip_number(const struct siprtx_slot *buf, __u32 *pos)
 		if (digit > 9)
 			break;
 		value = value * 10 + digit;
-		if (value >> 31)
+		if (value >> bits)
 			return SIP_NO_NUMBER;
 		++*pos;
 	}
 	return i ? value : SIP_NO_NUMBER;
+}
+
+/* A number below 2^31 (rule 10). */
+SIP_INLINE __u32 sip_number(const struct siprtx_slot *buf, __u32 *pos)
+{
+	return sip_digits(buf, pos, 31);
 }
 
 #endif

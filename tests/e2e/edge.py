@@ -13,6 +13,7 @@ gone when it ends; what a killed one left behind goes at the next start.
 """
 import atexit
 import ctypes
+import glob
 import itertools
 import json
 import os
@@ -83,10 +84,11 @@ def in_namespace(name, function):
 
 
 def tool(name, source, *packages):
-    """The path of a C test peer, built when it is older than its source."""
+    """The path of a C test peer, built when it is older than its source or a header beside it."""
     path, source = os.path.join(BUILD, "peer", name), os.path.join(ROOT, source)
     with _live_lock:
-        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+        newest = max(map(os.path.getmtime, [source, *glob.glob(os.path.join(os.path.dirname(source), "*.h"))]))
+        if not os.path.exists(path) or os.path.getmtime(path) < newest:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             flags = run("pkg-config", "--cflags", "--libs", *packages).stdout.split() if packages else []
             run("cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", f"{path}.{os.getpid()}", source, *flags)
@@ -271,7 +273,7 @@ class Edge:
         self.bpftool_update("profiles", (profile * 32 + field).to_bytes(4, "little"), value)
 
     def log(self):
-        with open(self.log_path) as f:
+        with open(self.log_path, errors="backslashreplace") as f:
             return f.read()
 
     def journal(self, call=None):

@@ -2,9 +2,11 @@
 """Whole frames: captured with AF_PACKET at a peer's interface, taken apart, built."""
 import socket
 import struct
+import sys
 import threading
+import time
 
-from edge import in_namespace
+from edge import SO_TIMESTAMPNS, in_namespace
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA = 263, 8
@@ -60,15 +62,16 @@ class Frame:
 
 
 class Capture(threading.Thread):
-    """Everything that arrives at an interface, until closed."""
+    """Everything that arrives at an interface (.frames) and leaves it (.sent), with its .time, until closed."""
 
     def __init__(self, namespace, interface):
         super().__init__(daemon=True)
-        self.frames, self.ending = [], False
+        self.frames, self.sent, self.ending = [], [], False
 
         def make():
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             s.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+            s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             s.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
             s.bind((interface, 0))
             s.settimeout(0.1)
@@ -84,11 +87,15 @@ class Capture(threading.Thread):
                 continue
             except OSError:
                 return
-            if address[2] == socket.PACKET_OUTGOING:
-                continue
-            status = next((struct.unpack("I", v[:4])[0] for level, kind, v in ancillary
-                           if (level, kind) == (SOL_PACKET, PACKET_AUXDATA)), 0)
-            self.frames.append(Frame(data, bool(status & TP_STATUS_CSUMNOTREADY)))
+            status, when = 0, time.time()
+            for level, kind, value in ancillary:
+                if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+                    status, = struct.unpack("I", value[:4])
+                elif (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                    when = int.from_bytes(value[:8], sys.byteorder) + int.from_bytes(value[8:16], sys.byteorder) / 1e9
+            frame = Frame(data, bool(status & TP_STATUS_CSUMNOTREADY))
+            frame.time = when
+            (self.sent if address[2] == socket.PACKET_OUTGOING else self.frames).append(frame)
 
     def of(self, call):
         return [f for f in self.frames if f.protocol == 17 and f"branch={call.branch};".encode() in f.payload]

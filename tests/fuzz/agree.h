@@ -12,6 +12,8 @@
 #include "key.h"
 #include "plain_sip.h"
 #include "sip.h"
+#include "sip_detail.h"
+#include "sip_dialog.h"
 
 #define AGREE_BEGIN (SLOT_L3 + 28)
 #define AGREE_LAST  (SLOT_SIZE - 8) /* no message may reach beyond */
@@ -24,10 +26,11 @@ static inline size_t agree_at(size_t beg, size_t at)
 
 static inline const char *agree_message(size_t beg, const struct sip_msg *m, const struct plain_msg *p)
 {
-	const uint16_t value[PLAIN_HEADERS] = {m->via, m->call_id, m->cseq_at, m->from, m->to, m->content_length_at};
+	const uint16_t value[PLAIN_HEADERS] = {m->via, m->call_id,	     m->cseq_at, m->from,
+					       m->to,  m->content_length_at, m->rseq_at, m->rack_at};
 
 	for (int i = 0; i < PLAIN_HEADERS; i++) {
-		if (value[i] != agree_at(beg, p->value[i].at))
+		if (value[i] != (p->unreadable[i] ? SIP_UNREADABLE : agree_at(beg, p->value[i].at)))
 			return "position of a header";
 	}
 	if (m->code != p->code || m->method != p->method)
@@ -41,6 +44,47 @@ static inline const char *agree_message(size_t beg, const struct sip_msg *m, con
 	if (m->start != beg + p->start || m->body != beg + p->body || m->lines != p->lines)
 		return "start, body or lines";
 	return m->content_length == p->content_length ? NULL : "Content-Length";
+}
+
+static inline bool agree_span(size_t beg, struct sip_span a, struct plain_span b)
+{
+	return a.at == agree_at(beg, b.at) && a.len == b.len;
+}
+
+/* What user space shows is what the programs match by, wherever both can read it. */
+static inline bool agree_shown(struct sip_span a, struct sip_span shown)
+{
+	return !a.len || !shown.len || (a.at == shown.at && a.len == shown.len);
+}
+
+static inline const char *agree_dialog(const struct siprtx_slot *slot, const uint8_t *data, size_t beg,
+				       const struct sip_msg *m, const struct plain_msg *plain,
+				       const struct siprtx_hash_key *key)
+{
+	struct siprtx_key hash = {};
+	struct plain_dialog p;
+	struct sip_detail shown;
+	struct sip_dialog d;
+	uint64_t expected[2];
+
+	plain_dialog(data, plain, &p);
+	if (sip_dialog(slot, m, &d) != (int)p.verdict)
+		return "verdict on the dialog";
+	if (p.verdict != SIP_OK)
+		return NULL;
+	if (!agree_span(beg, d.call_id, p.call_id))
+		return "Call-ID";
+	if (!agree_span(beg, d.from_tag, p.from_tag) || !agree_span(beg, d.to_tag, p.to_tag))
+		return "a tag";
+	if (d.cseq != p.cseq || d.rseq != p.rseq)
+		return "RSeq or RAck";
+	sip_detail(slot, m->body, m, &shown);
+	if (!agree_shown(d.call_id, shown.call_id) || !agree_shown(d.from_tag, shown.from_tag) ||
+	    !agree_shown(d.to_tag, shown.to_tag))
+		return "Call-ID or a tag, and what user space shows of it";
+	sip_dialog_key(slot, &d, key, &hash);
+	plain_dialog_key(data, &p, key->k, expected);
+	return hash.hash[0] == expected[0] && hash.hash[1] == expected[1] ? NULL : "dialog key";
 }
 
 /* A slot filled with `around` again and again. */
@@ -75,7 +119,9 @@ static inline const char *agree_scan(const struct siprtx_slot *slot, const uint8
 		key.k[i] = (i + 1) * 2654435761u;
 	sip_key(slot, &m, m.method, &key, &hash);
 	plain_key(data, plain, plain->method, key.k, expected);
-	return hash.hash[0] == expected[0] && hash.hash[1] == expected[1] ? NULL : "key";
+	if (hash.hash[0] != expected[0] || hash.hash[1] != expected[1])
+		return "key";
+	return agree_dialog(slot, data, beg, &m, plain, &key);
 }
 
 /* NULL, or what the two disagree in. A datagram that no slot holds is not looked at. */

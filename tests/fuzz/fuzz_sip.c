@@ -4,7 +4,11 @@
 #include <stdlib.h>
 
 #include "agree.h"
-#include "plain_sip.c" /* the target is built from one file */
+/* the target is built from one file */
+#include "plain_dialog.c"
+#include "plain_key.c"
+#include "plain_sip.c"
+#include "sip_detail.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

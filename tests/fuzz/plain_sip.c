@@ -1,134 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <ctype.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "plain_read.h"
 #include "plain_sip.h"
 
 #define MAX_LEADING 16
-#define MAX_RUN	    128 /* white space, quoted characters */
-#define MAX_DIGITS  16
-
-/* A place in the text that ends at `end`: reading there gives -1. */
-struct cursor {
-	const uint8_t *data;
-	size_t at, end;
-};
-
-static int peek(const struct cursor *c, size_t ahead)
-{
-	return c->at + ahead < c->end ? c->data[c->at + ahead] : -1;
-}
-
-static bool take(struct cursor *c, int byte)
-{
-	if (peek(c, 0) != byte)
-		return false;
-	c->at++;
-	return true;
-}
-
-static bool take_text(struct cursor *c, const char *text)
-{
-	size_t n = strlen(text);
-
-	if (c->end - c->at < n || strncasecmp((const char *)c->data + c->at, text, n) != 0)
-		return false;
-	c->at += n;
-	return true;
-}
-
-static bool is_wsp(int byte)
-{
-	return byte == ' ' || byte == '\t';
-}
-
-/* CRLF or LF at the cursor: its length, else 0. */
-static size_t line_end(const struct cursor *c)
-{
-	if (peek(c, 0) == '\n')
-		return 1;
-	return peek(c, 0) == '\r' && peek(c, 1) == '\n' ? 2 : 0;
-}
-
-/* SWS: white space and folds, as many as there may be. True where there was some. */
-static bool take_lws(struct cursor *c)
-{
-	size_t before = c->at;
-
-	for (int i = 0; i < MAX_RUN; i++) {
-		size_t eol = line_end(c);
-
-		if (!is_wsp(peek(c, eol)))
-			break;
-		c->at += eol + 1;
-	}
-	return c->at > before;
-}
-
-/* Bytes up to white space, a control, or one of `stops`. */
-static struct plain_span take_run(struct cursor *c, const char *stops)
-{
-	struct plain_span run = {.at = c->at};
-
-	while (peek(c, 0) > ' ' && !strchr(stops, peek(c, 0)))
-		c->at++;
-	run.len = c->at - run.at;
-	return run;
-}
-
-/* 1*DIGIT below 2^31. */
-static bool take_number(struct cursor *c, uint32_t *out)
-{
-	uint64_t value = 0;
-	int digits = 0;
-
-	while (digits < MAX_DIGITS && peek(c, 0) >= '0' && peek(c, 0) <= '9') {
-		value = value * 10 + (unsigned int)(peek(c, 0) - '0');
-		if (value > INT32_MAX)
-			return false;
-		c->at++;
-		digits++;
-	}
-	*out = (uint32_t)value;
-	return digits > 0;
-}
-
-/* quoted-string, escapes and folds in it. */
-static bool take_quoted(struct cursor *c)
-{
-	if (!take(c, '"'))
-		return false;
-	for (int i = 0; i < MAX_RUN && peek(c, 0) >= 0; i++) {
-		if (take(c, '"'))
-			return true;
-		if (take(c, '\\') && (peek(c, 0) == '\n' || peek(c, 0) < 0))
-			return false;
-		c->at++;
-	}
-	return false;
-}
-
-static enum sip_method method_of(const uint8_t *name, size_t len)
-{
-	static const char *const names[] = {
-		[SIP_INVITE] = "INVITE",       [SIP_ACK] = "ACK",
-		[SIP_CANCEL] = "CANCEL",       [SIP_BYE] = "BYE",
-		[SIP_REGISTER] = "REGISTER",   [SIP_OPTIONS] = "OPTIONS",
-		[SIP_SUBSCRIBE] = "SUBSCRIBE", [SIP_NOTIFY] = "NOTIFY",
-		[SIP_REFER] = "REFER",	       [SIP_INFO] = "INFO",
-		[SIP_UPDATE] = "UPDATE",       [SIP_PRACK] = "PRACK",
-		[SIP_MESSAGE] = "MESSAGE",     [SIP_PUBLISH] = "PUBLISH",
-	};
-
-	for (size_t i = SIP_INVITE; i < sizeof(names) / sizeof(*names); i++) {
-		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
-			return (enum sip_method)i;
-	}
-	return SIP_OTHER;
-}
 
 static enum sip_verdict status_line(struct cursor *c, struct plain_msg *m)
 {
@@ -189,8 +67,8 @@ static enum sip_verdict start_line(struct cursor *c, struct plain_msg *m)
 	return strncasecmp((const char *)c->data + c->at, "SIP/", 4) == 0 ? status_line(c, m) : request_line(c, m);
 }
 
-/* The header at the cursor, its name and all: PLAIN_HEADERS for one of no interest, -1 for one without a colon. */
-static int header_name(struct cursor *c)
+/* The header at the cursor, its name and all: PLAIN_HEADERS for one of no interest. */
+static enum plain_header header_name(struct cursor *c, bool *colon)
 {
 	static const struct {
 		const char *name;
@@ -207,6 +85,8 @@ static int header_name(struct cursor *c)
 		{"from", PLAIN_FROM},
 		{"f", PLAIN_FROM},
 		{"l", PLAIN_CONTENT_LENGTH},
+		{"rseq", PLAIN_RSEQ},
+		{"rack", PLAIN_RACK},
 	};
 	struct plain_span name = take_run(c, ":");
 
@@ -216,7 +96,8 @@ static int header_name(struct cursor *c)
 			continue;
 		for (int j = 0; j < MAX_RUN && is_wsp(peek(c, 0)); j++)
 			c->at++;
-		return take(c, ':') ? (int)names[i].header : -1;
+		*colon = take(c, ':');
+		return names[i].header;
 	}
 	return PLAIN_HEADERS;
 }
@@ -236,7 +117,8 @@ static enum sip_verdict header_section(struct cursor *c, struct plain_msg *m)
 {
 	while (peek(c, 0) >= 0) {
 		size_t eol = line_end(c);
-		int header;
+		enum plain_header header;
+		bool colon = false;
 
 		if (eol) {
 			m->body = c->at + eol;
@@ -248,21 +130,18 @@ static enum sip_verdict header_section(struct cursor *c, struct plain_msg *m)
 		}
 		if (++m->lines > SIP_MAX_LINES)
 			return SIP_TOO_LONG;
-		header = header_name(c);
-		if (header < 0 || (header != PLAIN_HEADERS && header != PLAIN_VIA && m->value[header].at))
+		header = header_name(c, &colon);
+		if (header == PLAIN_RSEQ || header == PLAIN_RACK)
+			m->unreadable[header] = m->unreadable[header] || !colon || m->value[header].at;
+		else if (header != PLAIN_HEADERS && (!colon || (header != PLAIN_VIA && m->value[header].at)))
 			return SIP_MALFORMED;
-		if (header != PLAIN_HEADERS && m->value[header].at == 0)
+		if (header != PLAIN_HEADERS && colon && m->value[header].at == 0)
 			m->value[header] = header_value(*c);
 		while (peek(c, 0) >= 0 && peek(c, 0) != '\n')
 			c->at++;
 		take(c, '\n');
 	}
 	return SIP_MALFORMED;
-}
-
-static struct cursor inside(const uint8_t *data, struct plain_span value)
-{
-	return (struct cursor){.data = data, .at = value.at, .end = value.at + value.len};
 }
 
 static enum sip_verdict content_length(const uint8_t *data, struct plain_msg *m)
@@ -273,7 +152,7 @@ static enum sip_verdict content_length(const uint8_t *data, struct plain_msg *m)
 	if (c.at == 0)
 		return SIP_OK;
 	take_lws(&c);
-	if (!take_number(&c, &m->content_length))
+	if (!take_number(&c, INT32_MAX, &m->content_length))
 		return SIP_MALFORMED;
 	take_lws(&c);
 	return peek(&c, 0) < 0 ? SIP_OK : SIP_MALFORMED;
@@ -282,17 +161,11 @@ static enum sip_verdict content_length(const uint8_t *data, struct plain_msg *m)
 static enum sip_verdict cseq(const uint8_t *data, struct plain_msg *m)
 {
 	struct cursor c = inside(data, m->value[PLAIN_CSEQ]);
-	struct plain_span name;
 	enum sip_method method;
 
 	take_lws(&c);
-	if (!take_number(&c, &m->cseq) || !take_lws(&c))
+	if (!take_cseq(&c, &m->cseq, &method))
 		return SIP_MALFORMED;
-	name = take_run(&c, "");
-	take_lws(&c);
-	if (name.len == 0 || peek(&c, 0) >= 0)
-		return SIP_MALFORMED;
-	method = method_of(data + name.at, name.len);
 	if (m->code)
 		m->method = method;
 	return m->method == method ? SIP_OK : SIP_CSEQ_MISMATCH;
@@ -305,12 +178,6 @@ static bool take_slash(struct cursor *c)
 		return false;
 	take_lws(c);
 	return true;
-}
-
-/* sent-by is over: nothing, another parameter or another Via follows. */
-static bool at_separator(const struct cursor *c)
-{
-	return peek(c, 0) < 0 || peek(c, 0) == ';' || peek(c, 0) == ',';
 }
 
 static enum sip_verdict sent_by(struct cursor *c, struct plain_msg *m)
@@ -335,7 +202,7 @@ static enum sip_verdict sent_by(struct cursor *c, struct plain_msg *m)
 	take_lws(c);
 	if (take(c, ':')) {
 		take_lws(c);
-		if (!take_number(c, &port) || port == 0 || port > 65535)
+		if (!take_number(c, INT32_MAX, &port) || port == 0 || port > 65535)
 			return SIP_MALFORMED;
 		m->port = (uint16_t)port;
 		take_lws(c);
@@ -435,40 +302,4 @@ void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->verdict = read_message(data, len, out);
-}
-
-/* NH of RFC 4418, 5.2.2, over pairs of words, those of a field beyond its length left out. */
-static void nh(const uint8_t *bytes, size_t len, const uint32_t *key, uint64_t out[2])
-{
-	for (size_t i = 0; i < len; i += 8) {
-		uint8_t pair[8] = {0};
-		uint32_t word[2];
-
-		memcpy(pair, bytes + i, len - i < 8 ? len - i : 8);
-		memcpy(word, pair, sizeof(word));
-		for (size_t pass = 0; pass < 2; pass++) {
-			const uint32_t *k = key + i / 4 + 2 * pass;
-
-			out[pass] += (uint64_t)(word[0] + k[0]) * (uint32_t)(word[1] + k[1]);
-		}
-	}
-}
-
-void plain_key(const uint8_t *data, const struct plain_msg *m, uint32_t method, const uint32_t *key, uint64_t out[2])
-{
-	uint32_t fixed[4] = {m->cseq, m->port, method, (uint32_t)(m->host.len << 16 | m->branch.len)};
-	uint8_t *host = malloc(m->host.len);
-
-	if (!host)
-		abort();
-	for (size_t i = 0; i < m->host.len; i++) {
-		uint8_t byte = data[m->host.at + i];
-
-		host[i] = byte < 0x80 ? (uint8_t)tolower(byte) : byte;
-	}
-	out[0] = out[1] = 0;
-	nh(host, m->host.len, key, out);
-	nh(data + m->branch.at, m->branch.len, key + SIP_MAX_HOST / 4, out);
-	nh((const uint8_t *)fixed, sizeof(fixed), key + (SIP_MAX_HOST + SIP_MAX_BRANCH) / 4, out);
-	free(host);
 }

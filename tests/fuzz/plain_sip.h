@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The second parser: the same answers as include/sip.h and include/key.h, found in the slow and obvious way, a byte at
- * a time from the grammar of RFC 3261, 25. It shares the enums and limits with the scanner, and no code.
+ * The second parser: the same answers as include/sip.h, sip_dialog.h and key.h, found in the slow and obvious way, a
+ * byte at a time from the grammar of RFC 3261, 25. It shares the enums and limits with the scanner, and no code.
  */
 #ifndef SIPRTX_PLAIN_SIP_H
 #define SIPRTX_PLAIN_SIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "sip_msg.h"
 
-enum plain_header { PLAIN_VIA, PLAIN_CALL_ID, PLAIN_CSEQ, PLAIN_FROM, PLAIN_TO, PLAIN_CONTENT_LENGTH, PLAIN_HEADERS };
+enum plain_header {
+	PLAIN_VIA,
+	PLAIN_CALL_ID,
+	PLAIN_CSEQ,
+	PLAIN_FROM,
+	PLAIN_TO, /* up to here a message must have them all */
+	PLAIN_CONTENT_LENGTH,
+	PLAIN_RSEQ,
+	PLAIN_RACK,
+	PLAIN_HEADERS
+};
 
 struct plain_span { /* offset into the message; len 0: none */
 	size_t at, len;
@@ -27,14 +38,27 @@ struct plain_msg {
 	uint16_t port;
 	size_t start, body;
 	struct plain_span value[PLAIN_HEADERS]; /* from the colon to the line end; at 0: no such header */
+	bool unreadable[PLAIN_HEADERS];		/* RSeq, RAck: doubled or without a colon */
 	unsigned int lines;
 	uint32_t content_length; /* ~0u: no such header */
+};
+
+/* Whole with SIP_OK only. */
+struct plain_dialog {
+	enum sip_verdict verdict;
+	struct plain_span call_id, from_tag, to_tag;
+	uint32_t cseq, rseq;
 };
 
 /* Reads the datagram of `len` bytes. */
 void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out);
 
+/* Reads what sip_dialog() does of a message that is SIP_OK. */
+void plain_dialog(const uint8_t *data, const struct plain_msg *m, struct plain_dialog *out);
+
 /* The transaction key of a message that is SIP_OK, with `method` for its own and the KEY_WORDS words of `key`. */
 void plain_key(const uint8_t *data, const struct plain_msg *m, uint32_t method, const uint32_t *key, uint64_t out[2]);
+/* The dialog key of what is SIP_OK. */
+void plain_dialog_key(const uint8_t *data, const struct plain_dialog *d, const uint32_t *key, uint64_t out[2]);
 
 #endif

@@ -6,8 +6,8 @@
  *
  * Makes RATE calls a second for SECONDS from 10.77.1.2 to 10.77.2.2. ANSWERED percent of them are answered, at their
  * first, second or third INVITE, with 180 and 200; the softswitch acknowledges. The others stay silent. It listens on
- * for TAIL seconds, then writes LOG, 16 bytes an event (u64 CLOCK_MONOTONIC ns, u32 call, u32 enum what), and one JSON
- * line. Prints "ready" once bound.
+ * for TAIL seconds, then writes LOG, 16 bytes an event (u64 wall clock ns, arrivals by the kernel's stamp; u32 call;
+ * u32 enum what), and one JSON line. Prints "ready" once bound.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -57,20 +57,45 @@ static uint64_t now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_REALTIME, &t);
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void note_at(uint64_t ns, uint32_t call, enum what what)
+{
+	if (n_events < ROOM)
+		events[n_events++] = (struct event){ns, call, what};
 }
 
 static void note(uint32_t call, enum what what)
 {
-	if (n_events < ROOM)
-		events[n_events++] = (struct event){now_ns(), call, what};
+	note_at(now_ns(), call, what);
+}
+
+/* One datagram with its end marked by a NUL, and when it reached the interface. -1: none is there. */
+static ssize_t receive(int fd, char *m, size_t size, uint64_t *ns)
+{
+	char control[128];
+	struct iovec iov = {m, size - 1};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &h, 0);
+	struct timespec ts;
+
+	*ns = now_ns();
+	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&ts, CMSG_DATA(c), sizeof(ts));
+		*ns = ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	}
+	m[n < 0 ? 0 : n] = 0;
+	return n;
 }
 
 static int socket_in(const char *netns, const char *address)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(5060)};
-	int room = RECEIVE, fd, ns;
+	int room = RECEIVE, on = 1, fd, ns;
 	char path[128];
 
 	snprintf(path, sizeof(path), "/run/netns/%s", netns);
@@ -81,7 +106,7 @@ static int socket_in(const char *netns, const char *address)
 	close(ns);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
-	    bind(fd, (struct sockaddr *)&a, sizeof(a)))
+	    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) || bind(fd, (struct sockaddr *)&a, sizeof(a)))
 		return -1;
 	return fd;
 }
@@ -119,30 +144,30 @@ static uint32_t call_of(const char *m, size_t n)
 	return p ? strtoul(p + sizeof(mark) - 1, NULL, 10) : UINT32_MAX;
 }
 
-static void gateway_got(const char *m, size_t n)
+static void gateway_got(const char *m, size_t n, uint64_t ns)
 {
 	uint32_t call = call_of(m, n);
 	struct call *c = call < n_calls ? &calls[call] : NULL;
 
 	if (c && !strncmp(m, "INVITE ", 7)) {
-		note(call, INVITE_ARRIVED);
+		note_at(ns, call, INVITE_ARRIVED);
 		if (!c->answer_at || ++c->invites < c->answer_at)
 			return;
 		note(call, ANSWER_SENT);
 		answer(call, "180 Ringing");
 		answer(call, "200 OK");
 	} else {
-		note(call, c && !strncmp(m, "ACK ", 4) ? ACK_ARRIVED : OTHER_ARRIVED);
+		note_at(ns, call, c && !strncmp(m, "ACK ", 4) ? ACK_ARRIVED : OTHER_ARRIVED);
 	}
 }
 
-static void softswitch_got(const char *m, size_t n)
+static void softswitch_got(const char *m, size_t n, uint64_t ns)
 {
 	uint32_t call = call_of(m, n);
 
 	if (call >= n_calls || strncmp(m, "SIP/2.0 200", 11))
 		return;
-	note(call, ANSWER_ARRIVED);
+	note_at(ns, call, ANSWER_ARRIVED);
 	note(call, ACK_SENT);
 	send_request("ACK", call, "-ack");
 }
@@ -159,14 +184,10 @@ static void listen_until(uint64_t until)
 		left = (struct timespec){(until - now) / 1000000000, (until - now) % 1000000000};
 		if (ppoll(p, 2, &left, NULL) <= 0)
 			continue;
-		while ((n = recv(gateway, m, sizeof(m) - 1, 0)) >= 0) {
-			m[n] = 0;
-			gateway_got(m, n);
-		}
-		while ((n = recv(softswitch, m, sizeof(m) - 1, 0)) >= 0) {
-			m[n] = 0;
-			softswitch_got(m, n);
-		}
+		while ((n = receive(gateway, m, sizeof(m), &now)) >= 0)
+			gateway_got(m, n, now);
+		while ((n = receive(softswitch, m, sizeof(m), &now)) >= 0)
+			softswitch_got(m, n, now);
 	}
 }
 

@@ -14,7 +14,10 @@
 #include <cmocka.h>
 
 #include "../fuzz/agree.h"
-#include "../fuzz/plain_sip.c" /* no part of the library */
+/* no part of the library */
+#include "../fuzz/plain_dialog.c"
+#include "../fuzz/plain_key.c"
+#include "../fuzz/plain_sip.c"
 
 #define INVITE "INVITE sip:bob@example.com SIP/2.0\r\n"
 #define VIA    "Via: SIP/2.0/UDP pc33.example.com;branch=z9hG4bK776asdhds\r\n"

@@ -85,6 +85,7 @@ static void addresses(void **state)
 	check_address(" <sip:a@b>;tag=", "sip:a@b", "");
 	check_address(" <sip:a@b>;tag", "sip:a@b", "");
 	check_address(" <sip:a@b>;;tag=1;tag=2", "sip:a@b", "1");
+	check_address(" <sip:a@b>;x\"y;tag=1\";tag=2", "sip:a@b", "2");
 	check_address("", "", "");
 	check_address(" ", "", "");
 	check_address(" <>;tag=1", "", "1");

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "load.h"
 #include "rights.h"
 
 #define JOURNAL_ROOM (16ull << 20) /* a day of 20,000 records of 800 bytes */
@@ -113,7 +114,9 @@ void check_journal(const struct config *c, const struct owner *who, struct probl
 			    "Give the user of siprtxd the right to write there", "%.150s cannot be written: %s",
 			    c->journal, strerror(-err));
 	else if (!statvfs(folder, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < JOURNAL_ROOM)
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), "Make room, or name a file elsewhere",
+		/* what is at work already goes on: the records wait in the map */
+		problem_add(problems, load_is_done(c) ? PROBLEM_WARNING : PROBLEM_ERROR, config_where(c, "journal"),
+			    "Make room, or name a file elsewhere",
 			    "the file system of %.150s has %llu KiB left, the least is %llu KiB", folder,
 			    (unsigned long long)fs.f_bavail * fs.f_frsize >> 10, JOURNAL_ROOM >> 10);
 }

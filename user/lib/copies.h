@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Have the softswitch's own copies of a held INVITE stopped? They have when they are missing for twice their last gap
+ * Have the softswitch's own copies of a held request stopped? They have when they are missing for twice their last gap
  * and 0.5 s: a list may double, and timers are coarse. Nothing else tells of a softswitch that gives up before a 1xx,
  * for it must not CANCEL then (RFC 3261, 9.1). One that never sends copies never seems to. Times are CLOCK_MONOTONIC,
  * ns.

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "table.h"
+
 bool log_verbose;
 
 void log_line(int priority, const char *format, ...)
@@ -21,5 +23,6 @@ void log_line(int priority, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line + n, sizeof(line) - n, format, args);
 	va_end(args);
+	make_printable(line);
 	fprintf(stderr, "%s\n", line);
 }

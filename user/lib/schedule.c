@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "methods.h"
+
 unsigned schedule_count(const uint32_t *field)
 {
 	unsigned most = MAX_INTERVALS;
@@ -15,19 +17,39 @@ unsigned schedule_count(const uint32_t *field)
 	return n;
 }
 
+static struct schedule_wait from_list(const uint32_t *field, unsigned step)
+{
+	if (step < schedule_count(field))
+		return (struct schedule_wait){field[PF_INTERVAL + step], SCHEDULE_SEND};
+	return (struct schedule_wait){field[PF_FINAL_WAIT], SCHEDULE_EXHAUSTED};
+}
+
+/* At the very ms of a copy the time-out wins: the softswitch has given up by then. */
+static struct schedule_wait cut_at(uint32_t end, struct schedule_wait next, uint32_t elapsed_ms)
+{
+	if ((uint64_t)elapsed_ms + next.wait_ms < end)
+		return next;
+	return (struct schedule_wait){end > elapsed_ms ? end - elapsed_ms : 0, SCHEDULE_EXHAUSTED};
+}
+
 struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
 {
 	uint32_t end = field[PF_TIMEOUT_INVITE];
-	struct schedule_wait next;
+	struct schedule_wait next = from_list(field, step);
 
-	if (step < schedule_count(field))
-		next = (struct schedule_wait){field[PF_INTERVAL + step], SCHEDULE_SEND};
-	else
-		next = (struct schedule_wait){field[PF_FINAL_WAIT], SCHEDULE_EXHAUSTED};
-	/* at the very ms of a copy the time-out wins: the softswitch has given up by then */
-	if (end && (uint64_t)elapsed_ms + next.wait_ms >= end)
-		next = (struct schedule_wait){end > elapsed_ms ? end - elapsed_ms : 0, SCHEDULE_EXHAUSTED};
-	return next;
+	return end ? cut_at(end, next, elapsed_ms) : next;
+}
+
+struct schedule_wait schedule_next_request(const uint32_t *field, unsigned step, uint32_t elapsed_ms, bool proceeding)
+{
+	unsigned n = schedule_count(field);
+	uint32_t window = field[PF_FINAL_WAIT];
+
+	if (!proceeding)
+		return from_list(field, step);
+	for (unsigned i = 0; i < n; i++)
+		window += field[PF_INTERVAL + i];
+	return cut_at(window, from_list(field, n ? n - 1 : 0), elapsed_ms);
 }
 
 uint32_t schedule_stage_ms(const uint32_t *field, enum siprtx_stage stage)
@@ -165,5 +187,7 @@ bool tunable_ok(unsigned index, uint32_t value, char *why, size_t why_size)
 		snprintf(why, why_size, "there is no tunable %u", index);
 		return false;
 	}
+	if (index == TUN_methods)
+		return methods_ok(value, why, why_size);
 	return in_range(tunable[index].name, value, tunable[index].min, tunable[index].max, "", why, why_size);
 }

@@ -24,6 +24,11 @@ struct schedule_wait {
  * interval, or the final wait and then exhaustion; whichever is cut short by timeout_invite.
  */
 struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
+/*
+ * The same for a request other than INVITE (RFC 3261 17.1.2.2): timeout_invite does not concern it, the list and
+ * final_wait are its Timer F. Once `proceeding`, it goes on at the last interval, as Timer E does at T2, until then.
+ */
+struct schedule_wait schedule_next_request(const uint32_t *field, unsigned step, uint32_t elapsed_ms, bool proceeding);
 /* How long it is from there to exhaustion, ms. */
 uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
 

@@ -117,7 +117,7 @@ static void read_address(struct reader r, struct sip_span *uri, struct sip_span 
 
 		r.at++;
 		skip_space(&r);
-		name = take_until(&r, "=;");
+		name = take_until(&r, "=;\""); /* not into a quoted string, whatever it does there */
 		skip_space(&r);
 		if (name.len != 3 || strncasecmp(r.base + name.at, "tag", 3) || r.at >= r.end || r.base[r.at] != '=')
 			continue;

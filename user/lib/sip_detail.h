@@ -8,12 +8,7 @@
 #include "abi.h"
 #include "sip_msg.h"
 
-/* Bytes of the slot: `at` from the slot's start. len 0: not there, or not readable. */
-struct sip_span {
-	uint16_t at, len;
-};
-
-struct sip_detail {
+struct sip_detail {			  /* len 0: not there, or not readable */
 	struct sip_span method, ruri;	  /* of a request's start line, as they stand; empty in a response */
 	struct sip_span call_id;	  /* the value, white space around it taken off */
 	struct sip_span from_uri, to_uri; /* what stands in <>, or the addr-spec up to ; or white space */

@@ -6,13 +6,13 @@ static bool swap(struct siprtx_slot *s, uint64_t *seen, uint64_t next)
 	return __atomic_compare_exchange_n(&s->word, seen, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-/* A calling word without its end is one that nobody has given up. */
+/* A word of one that is still sent, without its end, is one that nobody has given up. */
 static bool change_flag(struct siprtx_slot *s, uint32_t gen, bool taken)
 {
 	uint64_t word = slot_word(s);
 
-	while (word_gen(word) == gen && word_state(word) == ST_CALLING) {
-		uint64_t next = word_moved(word, ST_CALLING, word_stage(word), word_code(word));
+	while (word_gen(word) == gen && word_sends(s->kind, word)) {
+		uint64_t next = word_moved(word, word_state(word), word_stage(word), word_code(word));
 
 		next = taken ? next | WORD_TAKEN : next & ~(uint64_t)WORD_TAKEN;
 

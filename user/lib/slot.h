@@ -15,13 +15,13 @@ static inline uint64_t slot_word(const struct siprtx_slot *s)
 }
 
 /*
- * Sets or clears WORD_TAKEN while the slot is of this generation and calling, given up or not; it is not given up then.
- * False: it is not calling any more.
+ * Sets or clears WORD_TAKEN while the slot is of this generation and still sent (word_sends), given up or not; it is
+ * not given up then. False: it is not sent any more.
  */
 bool slot_take(struct siprtx_slot *s, uint32_t gen);
 bool slot_give_back(struct siprtx_slot *s, uint32_t gen);
 
-/* From a calling word last looked at to one that was given up (abi.h). False: as below. */
+/* From a word last looked at, of one still sent, to one that was given up (abi.h). False: as below. */
 bool slot_give_up(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 /* From the word last looked at to ST_TERMINATED. False: the word is another by now, nothing changed; look again. */
 bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);

@@ -27,7 +27,10 @@ static const struct command commands[] = {
 	 "in seconds. All of it is written or nothing. Prints the bpftool lines that do the same.",
 	 cmd_profile_set},
 	{"set", "KEY VALUE", 2, CMD_CONFIG | CMD_WRITE, "change a tunable, at once and until the maps are unloaded",
-	 "`siprtx show tunables` names them with unit and range. Prints the bpftool line that does the same.", cmd_set},
+	 "`siprtx show tunables` names them with unit and range. methods takes names too: BYE,OPTIONS, all or none. "
+	 "Prints\n"
+	 "the bpftool line that does the same.",
+	 cmd_set},
 	{"exhausted", "[-f] [-n N]", 0, VIEW | CMD_FOLLOW | CMD_COUNT, "the newest records of exhausted transactions",
 	 "-n N  so many, 20 unless given\n"
 	 "-f    print new records as they come, after the last N where -n is given; with -j the lines of the journal",

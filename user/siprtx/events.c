@@ -5,6 +5,7 @@
 #include "json_text.h"
 #include "event_read.h"
 #include "follow.h"
+#include "methods.h"
 #include "record.h"
 
 struct reader {
@@ -23,21 +24,23 @@ static bool has_reason(const struct siprtx_event *e)
 	return e->kind == EV_EXHAUSTED || e->kind == EV_GIVEN_UP;
 }
 
-/* What happened, in as many columns as the widest takes. */
+/* What happened, in as many columns as the widest takes. What is of an INVITE says so only where one was sent. */
 static struct text what(const struct siprtx_event *e)
 {
+	const char *method = method_name(e->method), *of = e->method == SIP_INVITE ? "" : method;
+	const char *blank = *of ? " " : "";
 	struct text t;
 
 	switch (e->kind) {
 	case EV_NEW:
 	case EV_SEND:
-		snprintf(t.s, sizeof(t.s), "INVITE %u", e->attempt);
+		snprintf(t.s, sizeof(t.s), "%s %u", method, e->attempt);
 		break;
 	case EV_COPY:
-		snprintf(t.s, sizeof(t.s), "INVITE %u, own copy", e->attempt);
+		snprintf(t.s, sizeof(t.s), "%s %u, own copy", method, e->attempt);
 		break;
 	case EV_RESPONSE:
-		snprintf(t.s, sizeof(t.s), "%u", e->code);
+		snprintf(t.s, sizeof(t.s), "%u%s%s", e->code, blank, of);
 		break;
 	case EV_LATE:
 		snprintf(t.s, sizeof(t.s), "%u, late", e->code);
@@ -47,7 +50,7 @@ static struct text what(const struct siprtx_event *e)
 		break;
 	case EV_EXHAUSTED:
 	case EV_GIVEN_UP:
-		snprintf(t.s, sizeof(t.s), "%s", record_reason_name(e->code));
+		snprintf(t.s, sizeof(t.s), "%s%s%s", record_reason_name(e->code), blank, of);
 		break;
 	default:
 		snprintf(t.s, sizeof(t.s), "event %u", e->kind);
@@ -66,7 +69,7 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 		snprintf(nominal, sizeof(nominal), "%u.%03u s", e->nominal_ms / 1000, e->nominal_ms % 1000);
 	if (timed)
 		snprintf(late, sizeof(late), "%+.2f ms", e->late_us / 1e3);
-	return stream_line(cli, colour, "%s  %s  %-*s  %-19s  %10s  %10s  %.*s", text_clock(unix_ms).s, arrow,
+	return stream_line(cli, colour, "%s  %s  %-*s  %-21s  %10s  %10s  %.*s", text_clock(unix_ms).s, arrow,
 			   STREAM_ENDPOINT, text_endpoint(e->addr, e->port).s, what(e).s, nominal, late,
 			   (int)sizeof(e->call_id), e->call_id);
 }
@@ -75,11 +78,11 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
 	char ts[32];
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
 			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
-			 "event", event_name(e->kind), "slot", (int)e->slot, "generation", (json_int_t)e->gen,
-			 "gateway", text_endpoint(e->addr, e->port).s, "attempt", (int)e->attempt, "nominal_ms",
-			 (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
+			 "event", event_name(e->kind), "method", method_name(e->method), "slot", (int)e->slot,
+			 "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
+			 (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
 			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
 			 has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
 			 json_text(e->call_id, sizeof(e->call_id)));

@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "json_text.h"
 #include "health.h"
+#include "methods.h"
 #include "record.h"
 #include "sip.h"
 #include "sip_detail.h"
@@ -62,7 +63,10 @@ static struct text progress(uint64_t word)
 
 	switch (word_state(word)) {
 	case ST_PROCEEDING:
-		snprintf(t.s, sizeof(t.s), "%s %u", stage_name(word_stage(word)), word_code(word));
+		if (word_end(word)) /* given up; so is one that is calling */
+			snprintf(t.s, sizeof(t.s), "%s", record_reason_name(word_end(word)));
+		else
+			snprintf(t.s, sizeof(t.s), "%s %u", stage_name(word_stage(word)), word_code(word));
 		break;
 	case ST_COMPLETED:
 		snprintf(t.s, sizeof(t.s), "%u", word_code(word));
@@ -82,6 +86,7 @@ static void transaction_row(const struct pins *pins, struct table *t, uint32_t s
 	struct sip_span id = call_id(s);
 
 	table_cell(t, PLAIN, "%u", slot);
+	table_cell(t, PLAIN, "%s", method_name(s->method));
 	table_cell(t, PLAIN, "%s", state_name(word_state(s->word)));
 	table_cell(t, PLAIN, "%s", progress(s->word).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(s->daddr, s->dport).s);
@@ -104,11 +109,12 @@ static json_t *transaction_json(const struct pins *pins, uint32_t slot, const st
 	struct sip_span id = call_id(s);
 	uint64_t w = s->word;
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
-			 "slot", (int)slot, "generation", (json_int_t)word_gen(w), "state", state_name(word_state(w)),
-			 "stage", stage_name(word_stage(w)), "end", record_reason_name(word_end(w)), "last_code",
-			 (int)word_code(w), "taken", !!(w & WORD_TAKEN), "gateway", text_endpoint(s->daddr, s->dport).s,
-			 "src", text_endpoint(s->saddr, s->sport).s, "sends", (int)s->sends, "due_in_us",
+	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
+			 "slot", (int)slot, "generation", (json_int_t)word_gen(w), "method", method_name(s->method),
+			 "state", state_name(word_state(w)), "stage", stage_name(word_stage(w)), "end",
+			 record_reason_name(word_end(w)), "last_code", (int)word_code(w), "taken", !!(w & WORD_TAKEN),
+			 "gateway", text_endpoint(s->daddr, s->dport).s, "src", text_endpoint(s->saddr, s->sport).s,
+			 "sends", (int)s->sends, "due_in_us",
 			 waits(s) ? json_integer(((int64_t)s->due_ns - (int64_t)now) / 1000) : json_null(), "age_us",
 			 (json_int_t)(age_ns(now, s->first_ns) / 1000), "response_age_us",
 			 s->resp_ns ? json_integer(age_ns(now, s->resp_ns) / 1000) : json_null(), "late_us_max",
@@ -127,7 +133,7 @@ int cmd_transactions(struct cli *cli, char **args)
 	if (cli->json)
 		list = json_array();
 	else
-		t = table_new(">SLOT:STATE:STAGE:GATEWAY:FROM:>SENDS:>NEXT IN:>AGE:>LATE MAX:PROFILE:CALL-ID");
+		t = table_new(">SLOT:METHOD:STATE:STAGE:GATEWAY:FROM:>SENDS:>NEXT IN:>AGE:>LATE MAX:PROFILE:CALL-ID");
 	if (!list && !t)
 		return cli_no_memory();
 	for (i = 0; i < pins->entries[PIN_slots]; i++) {

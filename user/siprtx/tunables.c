@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "methods.h"
 #include "schedule.h"
 
 struct tunable {
@@ -18,16 +19,50 @@ static const struct tunable tunable[TUN_COUNT] = {
 #undef TUNABLE
 };
 
-static bool is_switch(const struct tunable *t)
+static bool has_unit(unsigned index)
 {
-	return t->max == 1;
+	return tunable[index].max != 1 && index != TUN_methods;
 }
 
-static json_t *tunable_json(const struct tunable *t, uint32_t value, uint32_t in_force)
+struct value_text {
+	char s[METHODS_TEXT + 16];
+};
+
+/* As a number; a bit set with its names. */
+static struct value_text value_text(unsigned index, uint32_t value)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "value", (json_int_t)value, "in_force",
-			 (json_int_t)in_force, "default", (json_int_t)t->def, "min", (json_int_t)t->min, "max",
-			 (json_int_t)t->max, "unit", t->unit, "help", t->help);
+	char names[METHODS_TEXT];
+	struct value_text t;
+
+	if (index == TUN_methods)
+		snprintf(t.s, sizeof(t.s), "%u (%s)", value, methods_text(value, names, sizeof(names)));
+	else
+		snprintf(t.s, sizeof(t.s), "%u", value);
+	return t;
+}
+
+static json_t *methods_json(uint32_t methods)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < SIP_METHODS; i++)
+		if (methods & METHODS_ALL & 1u << i)
+			json_array_append_new(list, json_string(method_name(i)));
+	return list;
+}
+
+static json_t *tunable_json(unsigned index, uint32_t value, uint32_t in_force)
+{
+	const struct tunable *t = &tunable[index];
+	json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "value", (json_int_t)value, "in_force",
+			      (json_int_t)in_force, "default", (json_int_t)t->def, "min", (json_int_t)t->min, "max",
+			      (json_int_t)t->max, "unit", t->unit, "help", t->help);
+
+	if (index == TUN_methods) {
+		json_object_set_new(o, "names", methods_json(value));
+		json_object_set_new(o, "in_force_names", methods_json(in_force));
+	}
+	return o;
 }
 
 int cmd_tunables(struct cli *cli, char **args)
@@ -43,12 +78,12 @@ int cmd_tunables(struct cli *cli, char **args)
 		char why[256];
 
 		if (all)
-			json_object_set_new(all, one->name, tunable_json(one, value, in_force));
+			json_object_set_new(all, one->name, tunable_json(i, value, in_force));
 		if (!t)
 			continue;
 		table_cell(t, PLAIN, "%s", one->name);
-		table_cell(t, tunable_ok(i, value, why, sizeof(why)) ? PLAIN : RED, "%u", value);
-		table_cell(t, in_force == value ? PLAIN : YELLOW, "%u", in_force);
+		table_cell(t, tunable_ok(i, value, why, sizeof(why)) ? PLAIN : RED, "%s", value_text(i, value).s);
+		table_cell(t, in_force == value ? PLAIN : YELLOW, "%s", value_text(i, in_force).s);
 		table_cell(t, PLAIN, "%u", one->def);
 		table_cell(t, PLAIN, "%u-%u", one->min, one->max);
 		table_cell(t, PLAIN, "%s", one->unit);
@@ -60,10 +95,27 @@ int cmd_tunables(struct cli *cli, char **args)
 	return cli_print_table(cli, t, 0);
 }
 
+/* CLI_OK, or the fault told. */
+static int value_asked(unsigned key, const char *name, const char *text, uint32_t *value)
+{
+	char why[256];
+	const char *fault;
+
+	if (key == TUN_methods)
+		return parse_methods(text, value, why, sizeof(why)) ? CLI_OK : cli_fail(CLI_USAGE, "%s", why);
+	fault = parse_u32(text, value);
+	if (fault)
+		return cli_fail(CLI_USAGE, "%s cannot be \"%s\": it %s; give a whole number from %u to %u", name, text,
+				fault, tunable[key].min, tunable[key].max);
+	if (!tunable_ok(key, *value, why, sizeof(why)))
+		return cli_fail(CLI_USAGE, "%s; give %u to %u", why, tunable[key].min, tunable[key].max);
+	return CLI_OK;
+}
+
 int cmd_set(struct cli *cli, char **args)
 {
-	const char *names[TUN_COUNT], *fault;
-	char why[256], line[PATH_MAX + 128];
+	const char *names[TUN_COUNT], *unit;
+	char line[PATH_MAX + 128];
 	uint32_t value, former;
 	int i, key = -1;
 
@@ -77,12 +129,8 @@ int cmd_set(struct cli *cli, char **args)
 		return cli_fail(CLI_USAGE, "there is no tunable \"%s\"; %s", args[0],
 				i < 0 ? "siprtx show tunables names them" : did_you_mean(names[i]).s);
 	}
-	fault = parse_u32(args[1], &value);
-	if (fault)
-		return cli_fail(CLI_USAGE, "%s cannot be \"%s\": it %s; give a whole number from %u to %u", args[0],
-				args[1], fault, tunable[key].min, tunable[key].max);
-	if (!tunable_ok(key, value, why, sizeof(why)))
-		return cli_fail(CLI_USAGE, "%s; give %u to %u", why, tunable[key].min, tunable[key].max);
+	if (value_asked(key, args[0], args[1], &value))
+		return CLI_USAGE;
 	former = *pins_u32(cli->pins.tunables, key);
 	if (bpf_map_update_elem(cli->pins.fd[PIN_tunables], &key, &value, BPF_ANY))
 		return cli_fail(CLI_FAILED, "the tunables under %s cannot be written: %s", cli->config.pin_path,
@@ -92,7 +140,8 @@ int cmd_set(struct cli *cli, char **args)
 		return cli_print_json(cli, json_pack("{s:i, s:s, s:I, s:I, s:s}", "schema_version", CLI_SCHEMA_VERSION,
 						     "key", tunable[key].name, "former", (json_int_t)former, "value",
 						     (json_int_t)value, "bpftool", line));
-	printf("%s: %u -> %u%s%s\n%s\n", tunable[key].name, former, value, is_switch(&tunable[key]) ? "" : " ",
-	       is_switch(&tunable[key]) ? "" : tunable[key].unit, line);
+	unit = has_unit(key) ? tunable[key].unit : "";
+	printf("%s: %s -> %s%s%s\n%s\n", tunable[key].name, value_text(key, former).s, value_text(key, value).s,
+	       *unit ? " " : "", unit, line);
 	return CLI_OK;
 }

@@ -24,7 +24,9 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 		return false;
 	}
 	txn_hold(t, slot, word);
-	if (word_state(word) == ST_CALLING) {
+	if (word_sends(s->kind, word)) {
+		if (word_state(word) == ST_PROCEEDING && !s->resp_ns)
+			txn_look(t, slot, word, word_code(word), now);
 		if (s->step == SLOT_STEP_FINAL || word_end(word) || now < s->due_ns + txn_following_wait(t, s))
 			return true;
 		txn_leave_out(t, slot, now);
@@ -56,7 +58,7 @@ int transactions_adopt(struct transactions *t)
 	for (uint32_t i = 0; i < n; i++)
 		txn_wake_at(t, waiting[i].slot, waiting[i].due_ns, UINT64_MAX);
 	for (uint32_t i = 0; i < n; i++)
-		if (word_state(slot_word(&t->env.slots[waiting[i].slot])) == ST_CALLING)
+		if (word_sends(t->env.slots[waiting[i].slot].kind, slot_word(&t->env.slots[waiting[i].slot])))
 			txn_look_before(t, waiting[i].slot, now);
 	free(waiting);
 	return t->error;

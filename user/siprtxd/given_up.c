@@ -15,11 +15,11 @@ bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum sipr
 
 	if (!slot_give_up(s, word, end))
 		return false;
-	t->env.stats[txn_end_stat(end)]++;
+	t->env.stats[txn_end_stat(s, end)]++;
 	txn_set_overdue(t, slot, false);
 	txn_tell(t, slot, EV_GIVEN_UP, end, now);
 	if (s->step != SLOT_STEP_FINAL)
-		s->due_ns += MS * schedule_rest_ms(txn_profile(t, s), s->step + 1, ms_between(s->first_ns, s->due_ns));
+		s->due_ns += txn_rest(t, s);
 	txn_wake_at(t, slot, s->due_ns, LOOK_WAIT(s->due_ns > now ? s->due_ns - now : 0));
 	return true;
 }

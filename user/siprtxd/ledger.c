@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "methods.h"
 #include "schedule.h"
 
 int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, const struct config *c, uint64_t now_ns)
@@ -91,9 +92,20 @@ static void say_given_up(struct ledger *l, uint32_t slot, enum siprtx_end end)
 	const struct siprtx_slot *s = &l->pins->slots[slot];
 	char gateway[64];
 
-	log_debug("the softswitch seems to have given up its call to %s: %s, after %u sends in %llu ms (slot %u).",
-		  format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)), record_reason_name(end), s->sends,
-		  (unsigned long long)(s->last_send_ns - s->first_ns) / 1000000, slot);
+	log_debug("the softswitch seems to have given up its %s to %s: %s, after %u sends in %llu ms (slot %u).",
+		  method_name(s->method), format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)),
+		  record_reason_name(end), s->sends, (unsigned long long)(s->last_send_ns - s->first_ns) / 1000000,
+		  slot);
+}
+
+/* A request other than INVITE leaves no record (rule 48). */
+static void say_unanswered(const struct call *call)
+{
+	char gateway[64];
+
+	log_debug("gateway %s: no final response to %s, call-id %s, after %u sends (slot %u).",
+		  format_endpoint(call->addr, call->port, gateway, sizeof(gateway)), method_name(call->method),
+		  call->call_id, call->sends, call->slot);
 }
 
 void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e)
@@ -105,6 +117,8 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 	events_write(&l->events, &call, e);
 	if (e->kind == EV_GIVEN_UP)
 		say_given_up(l, slot, e->code);
+	else if (e->kind == EV_EXHAUSTED && call.kind == KIND_REQUEST)
+		say_unanswered(&call);
 }
 
 static int64_t wall_offset_ns(void)

@@ -67,8 +67,11 @@ static const enum siprtx_stat end_stat[] = {
 	[END_SUPERSEDED] = STAT_superseded,
 };
 
-enum siprtx_stat txn_end_stat(enum siprtx_end end)
+enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end)
 {
+	/* what is counted as exhausted is a call without an answer */
+	if (s->kind == KIND_REQUEST && end == END_NO_RESPONSE)
+		return STAT_unanswered_other;
 	return end_stat[end];
 }
 
@@ -88,7 +91,7 @@ static void finish(struct transactions *t, uint32_t slot, uint64_t word, uint64_
 
 	/* given up: that was told and counted then */
 	if (end != END_ABANDONED && end != END_SUPERSEDED)
-		t->env.stats[end_stat[end]]++;
+		t->env.stats[txn_end_stat(&t->env.slots[slot], end)]++;
 	t->env.stats[h->stage == STAGE_NOTHING ? STAT_pending : STAT_proceeding]--;
 	txn_set_overdue(t, slot, false);
 	if (end == END_NONE)
@@ -110,7 +113,10 @@ void transactions_sent(struct transactions *t, uint32_t slot)
 		release(t, slot);
 }
 
-/* A provisional response stopped the retransmission; its stage has a deadline of its own (rule 20). */
+/*
+ * A provisional response stopped the retransmission; its stage has a deadline of its own (rule 20). It did not stop a
+ * request other than INVITE: the wait in course goes on, those after it are the last of the list (RFC 3261 17.1.2.2).
+ */
 static void enter_stage(struct transactions *t, uint32_t slot, enum siprtx_stage stage, uint16_t code, uint64_t ns)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
@@ -124,10 +130,12 @@ static void enter_stage(struct transactions *t, uint32_t slot, enum siprtx_stage
 		t->env.stats[STAT_provisional]++;
 		t->env.stats[STAT_pending]--;
 		t->env.stats[STAT_proceeding]++;
-		txn_set_overdue(t, slot, false);
 	}
 	h->stage = stage;
 	s->resp_ns = ns;
+	if (s->kind == KIND_REQUEST)
+		return;
+	txn_set_overdue(t, slot, false);
 	if (had_deadline && s->due_ns >= ns + wait)
 		return;
 	s->due_ns = ns + wait;
@@ -158,7 +166,8 @@ void txn_hold(struct transactions *t, uint32_t slot, uint64_t word)
 	t->held[slot] = (struct held){
 		.gen = word_gen(word), .phase = HELD, .stage = answered ? word_stage(word) : STAGE_NOTHING};
 	t->n_held++;
-	calls_add(t->env.calls, slot);
+	if (s->kind == KIND_INVITE)
+		calls_add(t->env.calls, slot);
 	t->env.stats[answered ? STAT_proceeding : STAT_pending]++;
 }
 
@@ -199,7 +208,7 @@ void transactions_note(struct transactions *t, const struct siprtx_note *n)
 		txn_supersede(t, n->slot, now);
 	else if (n->kind == NOTE_MOVED)
 		txn_look(t, n->slot, word, n->code, n->ns);
-	else if (n->kind == NOTE_COPY && word_state(word) == ST_CALLING)
+	else if (n->kind == NOTE_COPY && word_sends(t->env.slots[n->slot].kind, word))
 		txn_count_copy(t, n->slot, word, n->ns, now);
 }
 
@@ -225,7 +234,7 @@ static void expire(struct transactions *t, const struct deadline *d)
 	for (;;) {
 		word = slot_word(s);
 		end = word_end(word);
-		if (word_state(word) == ST_CALLING && !end) {
+		if (word_sends(s->kind, word) && !end) {
 			if (txn_is_abandoned(t, s, now)) {
 				if (txn_give_up(t, d->slot, word, END_ABANDONED, now))
 					return;
@@ -239,11 +248,11 @@ static void expire(struct transactions *t, const struct deadline *d)
 		}
 		if (!due)
 			return;
-		if (word_state(word) != ST_CALLING &&
-		    (word_state(word) != ST_PROCEEDING || word_stage(word) != h->stage))
-			return txn_look(t, d->slot, word, word_code(word), now);
-		if (word_state(word) == ST_PROCEEDING)
+		if (!word_sends(s->kind, word)) {
+			if (word_state(word) != ST_PROCEEDING || word_stage(word) != h->stage)
+				return txn_look(t, d->slot, word, word_code(word), now);
 			end = stage_end(t, d->slot, h->stage);
+		}
 		if (slot_terminate(s, word, end))
 			break;
 	}

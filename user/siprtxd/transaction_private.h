@@ -67,13 +67,13 @@ void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t no
 /* Acts on what the word has become. `ns`: when that was, as far as is known; `code`: the response told of. */
 void txn_look(struct transactions *t, uint32_t slot, uint64_t word, uint16_t code, uint64_t ns);
 /* The counter of an end. */
-enum siprtx_stat txn_end_stat(enum siprtx_end end);
+enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end);
 
 /* waiting.c */
 
 /* Its one deadline. `wait_ns` names the queue: all of one queue wait equally long. */
 void txn_wake_at(struct transactions *t, uint32_t slot, uint64_t at_ns, uint64_t wait_ns);
-/* While calling: looks at the softswitch's copies where they may be missed before the deadline. */
+/* While it is sent: looks at the softswitch's copies where they may be missed before the deadline. */
 void txn_look_before(struct transactions *t, uint32_t slot, uint64_t now);
 void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
 /*
@@ -81,8 +81,12 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
  * up for in a burst; the one after them then keeps its whole distance from now.
  */
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now);
-/* The wait that follows the one in course, ns. */
+/* What comes after `step` retransmissions, from `from_ns` on, by its kind and state. */
+struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
+			      uint64_t from_ns);
+/* The wait that follows the one in course, ns; and all of them, to its end. */
 uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s);
+uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 
 /* retransmit.c */
 

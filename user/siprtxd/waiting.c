@@ -35,25 +35,41 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue)
 	*n += overdue ? 1 : -1;
 }
 
+struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
+			      uint64_t from_ns)
+{
+	const uint32_t *profile = txn_profile(t, s);
+	uint32_t elapsed_ms = ms_between(s->first_ns, from_ns);
+
+	/* a 1xx may come before the note of the capture, but not before the first wait began */
+	if (s->kind == KIND_REQUEST)
+		return schedule_next_request(profile, step, elapsed_ms,
+					     step && word_state(slot_word(s)) == ST_PROCEEDING);
+	return schedule_next(profile, step, elapsed_ms);
+}
+
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	const uint32_t *profile = txn_profile(t, s);
 	struct schedule_wait next;
 	bool late = false;
 	uint64_t wait;
 
 	for (;; step++) {
-		next = schedule_next(profile, step, ms_between(s->first_ns, from_ns));
+		next = txn_next(t, s, step, from_ns);
 		wait = next.wait_ms * MS;
 		if (from_ns + wait > now || next.action == SCHEDULE_EXHAUSTED)
 			break;
 		from_ns += wait;
 		late = true;
 	}
-	if (late && next.action == SCHEDULE_SEND)
+	if (late && next.action == SCHEDULE_SEND) {
 		from_ns = now;
-	s->step = next.action == SCHEDULE_SEND ? step : SLOT_STEP_FINAL;
+		next = txn_next(t, s, step, now); /* its end may be nearer */
+		wait = next.wait_ms * MS;
+	}
+	/* a request that is proceeding may be sent more often than its list is long */
+	s->step = next.action != SCHEDULE_SEND ? SLOT_STEP_FINAL : step < MAX_INTERVALS ? step : MAX_INTERVALS;
 	s->due_ns = from_ns + wait;
 	txn_wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
 	txn_look_before(t, slot, now);
@@ -61,5 +77,18 @@ void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64
 
 uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s)
 {
-	return schedule_next(txn_profile(t, s), s->step + 1, ms_between(s->first_ns, s->due_ns)).wait_ms * MS;
+	return txn_next(t, s, s->step + 1, s->due_ns).wait_ms * MS;
+}
+
+uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s)
+{
+	unsigned step = s->step;
+	uint64_t at = s->due_ns;
+	struct schedule_wait next;
+
+	do {
+		next = txn_next(t, s, ++step, at);
+		at += next.wait_ms * MS;
+	} while (next.action == SCHEDULE_SEND);
+	return at - s->due_ns;
 }
