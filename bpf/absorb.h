@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The softswitch's own copies of a request that is held (decision 6, rules 23, 29, 30, 32). */
+/* The softswitch's own copies of a message that is held (decision 6, rules 23, 29, 30, 32). */
 #ifndef BPF_ABSORB_H
 #define BPF_ABSORB_H
 
+#include "confirm.h"
 #include "parse.h"
 #include "slot.h"
 
@@ -36,16 +37,17 @@ static __always_inline int sent_by_us(struct xdp_md *ctx, const struct packet *p
 	return mac[0] == own[0] && mac[1] == own[1] && mac[2] == own[2];
 }
 
-/* A message whose key is known. XDP_DROP only while siprtx sends in its place. */
+/* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
 static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, const struct siprtx_txn *txn,
-				    const struct siprtx_key *key)
+				    const struct siprtx_key *key, const struct siprtx_slot *buf,
+				    const struct sip_msg *m)
 {
-	struct siprtx_meta *m = map_one(&meta);
+	struct siprtx_meta *alive = map_one(&meta);
 	struct siprtx_slot *slot;
 	__u64 word, now;
 
 	slot = held_slot(txn, &word);
-	if (!slot || !m || word_state(word) == ST_TERMINATED)
+	if (!slot || !alive || word_state(word) == ST_TERMINATED)
 		return pass(CNT_remembered);
 	if (!word_sends(slot->kind, word))
 		return pass(CNT_copy_answered);
@@ -55,8 +57,14 @@ static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, 
 	/* also where another CPU's clock was read first */
 	if ((__s64)(now - slot->first_ns) < (__s64)tunable(TUN_dup_window) * 1000000)
 		return pass(CNT_dup);
+	if (m->code && m->code != word_code(word))
+		return pass(CNT_response_unlike);
+	if (m->code && was_asked(slot, buf, m)) {
+		note(NOTE_COPY, now, word, key, txn->slot, 0);
+		return pass(CNT_response_asked);
+	}
 	keep_copy_time(slot, now);
-	if (word & WORD_TAKEN && tunable(TUN_absorb) && sending(m, slot->outside, now)) {
+	if (word & WORD_TAKEN && tunable(TUN_absorb) && sending(alive, slot->outside, now)) {
 		count(CNT_absorbed);
 		return XDP_DROP;
 	}

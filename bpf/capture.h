@@ -57,7 +57,7 @@ static __always_inline int commit(struct siprtx_percpu *cpu, struct siprtx_slot 
 		bpf_ringbuf_discard(n, BPF_RB_NO_WAKEUP);
 		return err == -EEXIST ? CNT_dup : CNT_no_txn; /* another CPU had the same datagram */
 	}
-	word = word_moved(word, ST_CALLING, STAGE_NOTHING, 0);
+	word = word_moved(word, ST_CALLING, STAGE_NOTHING, cpu->msg.code);
 	__sync_lock_test_and_set(&slot->word, word);
 	spare_used(cpu);
 	n->ns = now;
@@ -111,6 +111,7 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	slot->method = cpu->msg.method;
 	slot->profile = profile_of(slot);
 	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
+	slot->retry_after = NO_RETRY_AFTER;
 	slot->late_us_max = 0;
 	slot->sends = slot->step = 0;
 	if (forward_xdp)
@@ -120,7 +121,7 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 		return pass(reason);
 	if (kind == KIND_REQUEST)
 		mark_captured(cpu->msg.method);
-	count(kind == KIND_REQUEST ? CNT_captured_other : CNT_captured);
+	count(kind == KIND_INVITE ? CNT_captured : kind == KIND_REQUEST ? CNT_captured_other : CNT_response_captured);
 	return forward_xdp ? forward(ctx, p, slot, out) : XDP_PASS;
 }
 

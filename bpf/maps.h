@@ -85,6 +85,15 @@ struct {
 	__uint(max_entries, 1 << 22);
 } notes SEC(".maps");
 
+/* INVITEs of the gateways, with `confirm` on: transaction key -> when it was seen last. Not pinned: one that is missing
+ * costs nothing but that the answer to its repeat passes for a copy of the softswitch's own timer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct siprtx_key);
+	__type(value, __u64);
+} asked SEC(".maps");
+
 /*
  * What a CPU needs for one packet. `spare` is a slot it took from the free list and did not use: the next
  * request is read straight into that slot, so that a captured message is copied once and a slot is never

@@ -31,6 +31,14 @@ static __always_inline int from_gateway(const struct siprtx_slot *slot, const st
 	return *(__u32 *)(slot->daddr + 12) == *(__u32 *)(ip + __builtin_offsetof(struct iphdr, saddr));
 }
 
+/* Evidence (rule 47), written before the word says that the final response is there. */
+static __always_inline void keep_retry_after(struct siprtx_slot *slot, __u64 word, const struct siprtx_slot *buf,
+					     const struct sip_msg *m)
+{
+	if (m->code >= 200 && (word_state(word) == ST_CALLING || word_state(word) == ST_PROCEEDING))
+		*(volatile __u32 *)&slot->retry_after = sip_retry_after(buf, m);
+}
+
 /* A response to a held request: calling -> proceeding -> completed, by compare-and-swap (RFC 3261 17.1.1.2, 17.1.2.2).
  */
 static __always_inline int move(struct siprtx_slot *slot, __u64 word, const struct sip_msg *m, int body,
@@ -63,12 +71,17 @@ static __always_inline int move(struct siprtx_slot *slot, __u64 word, const stru
 	return CNT_word_lost;
 }
 
+/* Where the message in the CPU's buffer ends. */
+static __always_inline __u32 message_end(const struct packet *p)
+{
+	return SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr) + p->sip_len;
+}
+
 /* Returns the counter of what was done; the response passes in every case. */
 static __always_inline int response(const struct packet *p, const struct siprtx_slot *buf, const struct sip_msg *m)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
-	__u32 end = SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr) + p->sip_len;
-	__u32 length = end - m->body;
+	__u32 length = message_end(p) - m->body;
 	struct siprtx_slot *slot;
 	struct siprtx_txn *txn;
 	struct siprtx_key key;
@@ -93,6 +106,7 @@ static __always_inline int response(const struct packet *p, const struct siprtx_
 		return CNT_response_repeat;
 	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
 		return CNT_wrong_source;
+	keep_retry_after(slot, word, buf, m);
 	return move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn->slot);
 }
 

@@ -18,6 +18,7 @@ struct packet {
 	__u16 sip_len;
 	__u16 sport, dport; /* host order */
 	__u8 v6;
+	__u8 proto; /* where it is not UDP: IPPROTO_ICMP or _ICMPV6, 0 */
 	__u8 ttl;
 	__u8 tos;
 };
@@ -56,15 +57,19 @@ static __always_inline int parse_ipv4(void *l3, void *end, struct packet *p)
 
 	if ((void *)(ip + 1) > end)
 		return CNT_truncated;
-	if (ip->protocol != IPPROTO_UDP)
+	if (ip->protocol != IPPROTO_UDP && ip->protocol != IPPROTO_ICMP)
 		return CNT_not_udp;
 	if (ip->frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
-		return CNT_fragment;
+		return ip->protocol == IPPROTO_UDP ? CNT_fragment : CNT_not_udp;
 	ihl = ip->ihl * 4;
 	if (ihl < sizeof(*ip))
 		return CNT_truncated;
 	p->l4_off = p->l3_off + ihl;
 	p->ip_len = bpf_ntohs(ip->tot_len);
+	if (ip->protocol == IPPROTO_ICMP) {
+		p->proto = IPPROTO_ICMP;
+		return CNT_not_udp;
+	}
 	p->ttl = ip->ttl;
 	p->tos = ip->tos;
 	return parse_udp(l3 + ihl, end, p);
@@ -88,7 +93,7 @@ static __always_inline int parse_ipv6(void *l3, void *end, struct packet *p)
 		if (next == IPPROTO_FRAGMENT)
 			return CNT_fragment;
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
-			return i || next == IPPROTO_AH || next == IPPROTO_ESP ? CNT_ipv6_ext : CNT_not_udp;
+			break;
 		if (ext + 2 > (__u8 *)end)
 			return CNT_truncated;
 		next = ext[0];
@@ -96,11 +101,13 @@ static __always_inline int parse_ipv6(void *l3, void *end, struct packet *p)
 		off += len;
 		at += len;
 	}
-	if (next != IPPROTO_UDP)
-		return CNT_ipv6_ext;
 	p->v6 = 1;
 	p->l4_off = p->l3_off + off;
 	p->ip_len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	if (next == IPPROTO_ICMPV6 && !i)
+		p->proto = IPPROTO_ICMPV6;
+	if (next != IPPROTO_UDP)
+		return i || next == IPPROTO_AH || next == IPPROTO_ESP ? CNT_ipv6_ext : CNT_not_udp;
 	p->ttl = ip->hop_limit;
 	p->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
 	return parse_udp(at, end, p);

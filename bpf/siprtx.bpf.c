@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The two XDP programs of inline mode. siprtx_inside sees what the softswitch sends, siprtx_outside what the
- * gateways answer. Whatever is in doubt passes, with a counter that names the reason (counters.def).
+ * gateways answer and confirm. Whatever is in doubt passes, with a counter that names the reason (counters.def).
  */
 #include "maps.h"
 
 #include "absorb.h"
 #include "capture.h"
+#include "confirm.h"
+#include "icmp.h"
 #include "match.h"
 
 /* First letters of the methods besides INVITE. ACK has none of them, a response the S of SUBSCRIBE. */
@@ -16,8 +18,8 @@
 	 LETTER('R') | LETTER('S') | LETTER('U'))
 
 /*
- * An INVITE, or another request while some of them are taken, or something to be skipped before one (rule 34)? Then it
- * is read straight into a slot.
+ * An INVITE, or another request while some of them are taken, or a response while those are to be confirmed, or
+ * something to be skipped before one (rule 34)? Then it is read straight into a slot.
  */
 static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *p, __u32 methods)
 {
@@ -26,6 +28,8 @@ static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *
 	if (bpf_xdp_load_bytes(ctx, p->l4_off + sizeof(struct udphdr), &first, 1))
 		return 0;
 	if (first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0)
+		return 1;
+	if ((first | 0x20) == 's' && tunable(TUN_confirm))
 		return 1;
 	return methods && first >= 'A' && first <= 'Z' && LETTERS & 1u << (first - 'A');
 }
@@ -40,10 +44,13 @@ static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, stru
 
 	if (!secret)
 		return pass(CNT_no_controller);
-	sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
+	if (!kind_is_response(kind))
+		sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
+	else if (dialog_key(buf, &cpu->msg, secret, &key))
+		return pass(CNT_response_untagged);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (txn)
-		return repeated(ctx, p, txn, &key);
+		return repeated(ctx, p, txn, &key, buf, &cpu->msg);
 	if (kind == KIND_REQUEST && !has_method(tunable(TUN_methods), cpu->msg.method))
 		return pass(CNT_other_method); /* not any more */
 	if (!slot)
@@ -56,8 +63,7 @@ static __always_inline int inside(struct xdp_md *ctx)
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct siprtx_slot *slot = NULL, *buf;
 	struct packet p = {};
-	enum siprtx_kind kind = KIND_INVITE;
-	int reason = parse(ctx, &p);
+	int reason = parse(ctx, &p), kind = KIND_INVITE;
 	__u32 methods;
 
 	if (reason != PARSED || !cpu)
@@ -68,9 +74,11 @@ static __always_inline int inside(struct xdp_md *ctx)
 	buf = slot ?: &cpu->buf;
 	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
-	if (cpu->msg.code)
-		return pass(CNT_response_out);
-	if (cpu->msg.method != SIP_INVITE) {
+	if (cpu->msg.code) {
+		kind = awaited_kind(&cpu->msg);
+		if (kind < 0)
+			return pass(CNT_response_out);
+	} else if (cpu->msg.method != SIP_INVITE) {
 		reason = CNT_other_method;
 		if (cpu->msg.method == SIP_CANCEL)
 			reason = cancel(buf, &cpu->msg);
@@ -90,12 +98,14 @@ static __always_inline int outside(struct xdp_md *ctx)
 	struct packet p = {};
 	int reason = parse(ctx, &p);
 
+	if (reason == CNT_not_udp && p.proto && cpu)
+		return pass(icmp_error(ctx, &p, cpu));
 	if (reason != PARSED || !cpu)
 		return pass(reason);
 	if (read_message(ctx, &p, &cpu->buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
 	if (!cpu->msg.code)
-		return pass(CNT_request_in);
+		return pass(request_in(&p, &cpu->buf, &cpu->msg));
 	return pass(response(&p, &cpu->buf, &cpu->msg));
 }
 

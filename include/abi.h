@@ -29,6 +29,8 @@
  * matches nothing: such a key is merely remembered (rule 23).
  *
  *   63..32 generation | 31..16 last response code | 15..12 end | 11..8 flags | 7..4 stage | 3..0 state
+ *
+ * Where a response is what is held, the code is its own: calling, until it is confirmed (completed).
  */
 enum siprtx_state { /* RFC 3261 17.1.1.2 */
 		    ST_FREE = 0,
@@ -59,8 +61,10 @@ enum siprtx_end {
 	END_RINGING_TIMEOUT = 4,
 	END_CANCELLED = 5,
 	END_HELD_TOO_LONG = 6,
-	END_ABANDONED = 7,  /* the softswitch's own copies stopped */
-	END_SUPERSEDED = 8, /* the softswitch sent the call to another gateway */
+	END_ABANDONED = 7,   /* the softswitch's own copies stopped */
+	END_SUPERSEDED = 8,  /* the softswitch sent the call to another gateway */
+	END_UNREACHABLE = 9, /* ICMP said so, and icmp_ends is on */
+	END_LET_GO = 12,     /* a response: what it awaits does not matter any more, or `confirm` was switched off */
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
@@ -98,6 +102,12 @@ enum siprtx_kind {		      /* what a slot holds, and so what ends it */
 		   KIND_FINAL = 2,    /* a final response to an INVITE, until its ACK (13.3.1.4, 17.2.1) */
 		   KIND_RELIABLE = 3, /* a reliable provisional response, until its PRACK (RFC 3262, 3) */
 };
+
+/* Does it await an ACK or a PRACK? */
+static inline int kind_is_response(__u32 kind)
+{
+	return kind == KIND_FINAL || kind == KIND_RELIABLE;
+}
 
 /*
  * Is it still sent again in this state? A provisional response stops an INVITE for good (RFC 3261 17.1.1.2), another
@@ -137,6 +147,8 @@ struct siprtx_slot {
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
+	__u32 retry_after; /* of its final response, s; NO_RETRY_AFTER; written before the word says so */
+	__u32 pad2;
 	/* written by the controller alone */
 	__u64 resp_ns; /* when the present stage was entered, 0: no response yet */
 	__u64 due_ns;  /* the next deadline */
@@ -145,12 +157,15 @@ struct siprtx_slot {
 	__u16 sends;	  /* datagrams known to have gone to the gateway, the first one included */
 	__u16 step;	  /* interval being waited on: 0..9, 10: a further last one; SLOT_STEP_FINAL after them */
 	__u64 record_seq; /* of its record, given before the record is written; 0: none */
-	__u8 reserved[SLOT_HEADER - 168];
+	__u8 icmp_type;	  /* the last ICMP unreachable that quoted it; 0: none */
+	__u8 icmp_code;
+	__u8 reserved[SLOT_HEADER - 178];
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
 	__u8 frame[SLOT_SIZE - SLOT_HEADER];
 };
 
 #define SLOT_STEP_FINAL 0xffff
+#define NO_RETRY_AFTER	0xffffffffu
 
 enum siprtx_wire {			 /* siprtx_slot.wire */
 		   WIRE_NO_MAC = 1 << 0, /* no neighbour at capture: the MACs are to be filled in */
@@ -185,9 +200,10 @@ struct siprtx_txn {
 /* notes: RINGBUF, XDP to controller, submitted without a wake-up. */
 enum siprtx_note_kind {
 	NOTE_NEW = 1,	/* a transaction was captured, of any kind */
-	NOTE_MOVED = 2, /* a response or CANCEL changed the state; word is the new one */
+	NOTE_MOVED = 2, /* a response, CANCEL, ACK or PRACK changed the state; word is the new one */
 	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
+	NOTE_ICMP = 5,	/* an ICMP unreachable quotes it; code: type << 8 | code */
 };
 
 struct siprtx_note {
@@ -276,17 +292,24 @@ struct siprtx_gateway {
 	__u64 invites;	     /* transactions captured */
 	__u64 sends;	     /* retransmissions */
 	__u64 answered;	     /* transactions that saw any response */
-	__u64 exhausted;     /* ended no_response */
+	__u64 exhausted;     /* ended no_response or unreachable */
 	__u64 timeouts;	     /* ended by a stage time-out */
 	__u64 cancelled;
 	__u64 last_invite_ns;
 	__u64 last_response_ns;
 	__u32 last_code;
-	__u32 last_profile; /* of its last transaction: stands in for one that does not exist */
+	__u32 last_profile;	/* of its last transaction: stands in for one that does not exist */
+	__u64 icmp;		/* ICMP unreachables that quoted a transaction */
+	__u32 last_retry_after; /* of the last final response, s; NO_RETRY_AFTER */
+	__u32 pad;
 };
 
 /* exhausted: HASH, u64 sequence -> record, NUL-terminated strings, cut where too long (truncated). */
-enum siprtx_record_event { RECORD_EXHAUSTED = 1 };
+enum siprtx_record_event {
+	RECORD_EXHAUSTED = 1,
+	RECORD_LATE_RESPONSE =
+		2, /* to an exhausted transaction: its record again but for seq, ts, last_code (rule 24) */
+};
 
 struct siprtx_record {
 	__u64 seq;
@@ -303,7 +326,13 @@ struct siprtx_record {
 	__u8 reason; /* enum siprtx_end */
 	__u8 in_dialog;
 	__u8 truncated;
-	__u8 pad[6];
+	__u8 stage;	/* enum siprtx_stage in which it ended */
+	__u8 icmp_type; /* as in the slot */
+	__u8 icmp_code;
+	__u8 pad[3];
+	__u64 of_seq;	/* late response: of the exhausted one's record */
+	__u32 delay_ms; /* and how long after its end */
+	__u32 pad2;
 	__u8 saddr[16], daddr[16];
 	char node[64];
 	char boot_id[40];
@@ -366,7 +395,10 @@ enum siprtx_event_kind {
 	EV_CANCEL = 5,
 	EV_EXHAUSTED = 6, /* reason in code: enum siprtx_end */
 	EV_LATE = 7,	  /* code: a response after the end */
-	EV_GIVEN_UP = 8,  /* by the softswitch; reason in code: END_ABANDONED, END_SUPERSEDED */
+	EV_GIVEN_UP = 8,  /* reason in code: END_ABANDONED, END_SUPERSEDED by the softswitch; END_LET_GO, an end */
+	EV_ICMP = 9,	  /* an ICMP unreachable; type << 8 | code in code */
+	/* the ACK or PRACK came; code: of the response, as in its other events */
+	EV_CONFIRMED = 12,
 };
 
 #define MAX_EVENTS 16384
@@ -381,10 +413,13 @@ struct siprtx_event {
 	__u16 port;	  /* gateway */
 	__u32 nominal_ms; /* since the first send, by the schedule */
 	__s32 late_us;
-	__u8 addr[16];	  /* gateway */
-	__u8 slot_kind;	  /* enum siprtx_kind */
-	__u8 method;	  /* enum sip_method */
-	char call_id[70]; /* cut where too long */
+	__u8 addr[16];	/* gateway */
+	__u8 slot_kind; /* enum siprtx_kind */
+	__u8 method;	/* enum sip_method */
+	__u8 stage;	/* EV_EXHAUSTED: enum siprtx_stage in which it ended */
+	__u8 pad;
+	__u32 retry_after; /* EV_RESPONSE, s; NO_RETRY_AFTER */
+	char call_id[64];  /* cut where too long */
 };
 _Static_assert(sizeof(struct siprtx_event) == 128, "event size");
 

@@ -19,10 +19,13 @@
 #include "sip_start.h"
 #include "sip_via.h"
 
-/* 1*DIGIT LWS Method, up to the value's end: a CSeq, or the end of a RAck (RFC 3262, 7.2). 0 or the verdict. */
-SIP_INLINE int sip_cseq_value(const struct siprtx_slot *buf, __u32 pos, __u32 *number, __u32 *method)
+/*
+ * 1*DIGIT LWS Method at *at, which is moved to the value's end: a CSeq, or the end of a RAck (RFC 3262, 7.2). 0 or the
+ * verdict.
+ */
+SIP_INLINE int sip_cseq_value(const struct siprtx_slot *buf, __u32 *at, __u32 *number, __u32 *method)
 {
-	__u32 token;
+	__u32 pos = *at, token;
 
 	*number = sip_number(buf, &pos);
 	token = sip_lws(buf, pos);
@@ -30,15 +33,18 @@ SIP_INLINE int sip_cseq_value(const struct siprtx_slot *buf, __u32 pos, __u32 *n
 		return SIP_MALFORMED;
 	pos = token;
 	*method = sip_method(buf, &pos);
-	return pos != token && sip_value_end(buf, sip_lws(buf, pos)) ? 0 : SIP_MALFORMED;
+	*at = sip_lws(buf, pos);
+	return pos != token && sip_value_end(buf, *at) ? 0 : SIP_MALFORMED;
 }
 
 /* 0 or the verdict. */
 SIP_INLINE int sip_cseq(const struct siprtx_slot *buf, struct sip_msg *m)
 {
-	__u32 method;
+	__u32 pos = sip_lws(buf, m->cseq_at), method;
+	int err = sip_cseq_value(buf, &pos, &m->cseq, &method);
 
-	if (sip_cseq_value(buf, sip_lws(buf, m->cseq_at), &m->cseq, &method))
+	m->cseq_end = pos;
+	if (err)
 		return SIP_MALFORMED;
 	if (m->code)
 		m->method = method;
@@ -81,12 +87,65 @@ SIP_FN int sip_scan(const struct siprtx_slot *buf, __u32 beg, __u32 end, struct 
 	SIP_FORGET(buf, end);
 	SIP_FORGET(buf, pos);
 	if (!err)
-		err = sip_header_section(buf, pos, end, m);
+		err = sip_header_section(buf, pos, end, m, 0);
 	if (!err)
 		err = sip_content_length(buf, m);
 	if (!err)
 		err = sip_top_via(buf, m);
 	return err ? err : sip_cseq(buf, m);
+}
+
+/* The value that ends at `pos` does so whatever follows the quote: the byte that tells is before `end`. */
+SIP_INLINE int sip_ends_before(const struct siprtx_slot *buf, __u32 pos, __u32 end)
+{
+	return pos + sip_eol(buf, pos) < end;
+}
+
+/*
+ * The beginning of a message, as an ICMP error quotes it (RFC 1812, 4.3.2.3; RFC 4443, 2.4 c): as sip_scan(), but all
+ * it needs is the start line, the top Via and the CSeq, and SIP_OK says no more than that these are whole. Of the other
+ * headers those are located whose line is whole; content_length is not read. A Via list may be cut behind its first
+ * element's comma.
+ */
+SIP_FN int sip_scan_quote(const struct siprtx_slot *buf, __u32 beg, __u32 end, struct sip_msg *m)
+{
+	__u32 pos = beg;
+	int err;
+
+	if (!buf || !m)
+		return SIP_MALFORMED;
+	__builtin_memset(m, 0, sizeof(*m));
+	m->content_length = ~0u;
+	err = sip_start_line(buf, &pos, end, m);
+	SIP_FORGET(buf, end);
+	SIP_FORGET(buf, pos);
+	if (!err)
+		err = sip_header_section(buf, pos, end, m, 1);
+	if (!err)
+		err = m->via && m->cseq_at ? sip_top_via(buf, m) : SIP_MALFORMED;
+	if (!err)
+		err = sip_cseq(buf, m);
+	if (!err && !(sip_ends_before(buf, m->via_end, end) && sip_ends_before(buf, m->cseq_end, end)))
+		err = SIP_MALFORMED;
+	return err;
+}
+
+/*
+ * Retry-After of a message that was SIP_OK, in seconds (20.33); a comment and parameters may follow. SIP_NO_NUMBER:
+ * there is none, or none that can be read; that is no fault of the message.
+ */
+SIP_INLINE __u32 sip_retry_after(const struct siprtx_slot *buf, const struct sip_msg *m)
+{
+	__u32 pos, seconds;
+
+	if (m->retry_after_at <= SIP_UNREADABLE)
+		return SIP_NO_NUMBER;
+	pos = sip_lws(buf, m->retry_after_at);
+	seconds = sip_number(buf, &pos);
+	pos = sip_lws(buf, pos);
+	if (sip_byte(buf, pos) == ';' || sip_byte(buf, pos) == '(' || sip_value_end(buf, pos))
+		return seconds;
+	return SIP_NO_NUMBER;
 }
 
 #endif

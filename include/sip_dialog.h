@@ -110,7 +110,7 @@ SIP_INLINE int sip_rack(const struct siprtx_slot *buf, const struct sip_msg *m, 
 	if (m->rack_at <= SIP_UNREADABLE || sip_response_number(buf, &pos, out))
 		return SIP_MALFORMED;
 	after = sip_lws(buf, pos);
-	if (after == pos || sip_cseq_value(buf, after, &out->cseq, &method))
+	if (after == pos || sip_cseq_value(buf, &after, &out->cseq, &method))
 		return SIP_MALFORMED;
 	return method == SIP_INVITE ? 0 : SIP_CSEQ_MISMATCH;
 }

@@ -69,105 +69,145 @@ SIP_FN int sip_colon_slow(const struct siprtx_slot *buf, __u32 pos)
 /* The header that begins at `pos` with the bytes `w`: notes where its value is, if it is one we want. */
 SIP_INLINE int sip_header(const struct siprtx_slot *buf, __u32 pos, __u64 w, struct sip_msg *m)
 {
-	__u32 c;
-	__u16 *at;
+	__u32 c, at;
+	__u16 *value;
 
 	switch (w & 0xdf) {
 	case 'V':
-		at = &m->via;
+		at = SIP_VALUE(via);
 		pos += (w & 0xdfdfdf) == SIP_WORD4('V', 'I', 'A', 0) ? 3 : 1;
 		break;
 	case 'F':
-		at = &m->from;
+		at = SIP_VALUE(from);
 		pos += (w & 0xdfdfdfdf) == SIP_WORD4('F', 'R', 'O', 'M') ? 4 : 1;
 		break;
 	case 'T':
-		at = &m->to;
+		at = SIP_VALUE(to);
 		pos += (w & 0xdfdf) == SIP_WORD4('T', 'O', 0, 0) ? 2 : 1;
 		break;
 	case 'I':
-		at = &m->call_id;
+		at = SIP_VALUE(call_id);
 		pos += 1;
 		break;
 	case 'L':
-		at = &m->content_length_at;
+		at = SIP_VALUE(content_length_at);
 		pos += 1;
 		break;
 	case 'C':
 		if ((w & 0xdfdfdfdf) == SIP_WORD4('C', 'S', 'E', 'Q')) {
-			at = &m->cseq_at;
+			at = SIP_VALUE(cseq_at);
 			pos += 4;
 		} else if ((w & 0x00dfdfffdfdfdfdfull) == SIP_WORD8('C', 'A', 'L', 'L', '-', 'I', 'D', 0)) {
-			at = &m->call_id;
+			at = SIP_VALUE(call_id);
 			pos += 7;
 		} else if ((w & 0xffdfdfdfdfdfdfdfull) == SIP_WORD8('C', 'O', 'N', 'T', 'E', 'N', 'T', '-') &&
 			   (sip_word(buf, pos + 8) & SIP_UPPER >> 16) ==
 				   SIP_WORD8('L', 'E', 'N', 'G', 'T', 'H', 0, 0)) {
-			at = &m->content_length_at;
+			at = SIP_VALUE(content_length_at);
 			pos += 14;
 		} else {
 			return 0;
 		}
 		break;
 	case 'R':
-		if ((w & 0xdfdfdfdf) == SIP_WORD4('R', 'S', 'E', 'Q'))
-			at = &m->rseq_at;
-		else if ((w & 0xdfdfdfdf) == SIP_WORD4('R', 'A', 'C', 'K'))
-			at = &m->rack_at;
-		else
+		if ((w & 0xdfdfdfdf) == SIP_WORD4('R', 'S', 'E', 'Q')) {
+			at = SIP_VALUE(rseq_at);
+			pos += 4;
+		} else if ((w & 0xdfdfdfdf) == SIP_WORD4('R', 'A', 'C', 'K')) {
+			at = SIP_VALUE(rack_at);
+			pos += 4;
+		} else if ((w & 0xdfdfffdfdfdfdfdfull) == SIP_WORD8('R', 'E', 'T', 'R', 'Y', '-', 'A', 'F') &&
+			   (sip_word(buf, pos + 8) & 0xdfdfdf) == SIP_WORD4('T', 'E', 'R', 0)) {
+			at = SIP_VALUE(retry_after_at);
+			pos += 11;
+		} else {
 			return 0;
-		pos += 4;
+		}
 		break;
 	default:
 		return 0;
 	}
+	/* which header it is must make no difference to the verifier: it would go through the rest once for each */
+	SIP_FORGET(buf, at);
+	SIP_FORGET(buf, pos);
 	c = sip_byte(buf, pos);
 	if (c > ' ' && c != ':')
 		return 0; /* a longer name */
 	pos = c == ':' ? pos + 1 : (__u32)sip_colon_slow(buf, pos);
-	if (pos && !*at)
-		*at = pos;
-	else if (at == &m->rseq_at || at == &m->rack_at)
-		*at = SIP_UNREADABLE;
-	else if (!pos || at != &m->via)
+	at &= 15;
+	SIP_HIDE(at);
+	value = &m->via + at;
+	if (pos && !*value)
+		*value = pos;
+	else if (at >= SIP_VALUE(rseq_at))
+		*value = SIP_UNREADABLE;
+	else if (!pos || at != SIP_VALUE(via))
 		return SIP_MALFORMED;
 	return 0;
+}
+
+/* The line that begins with the bytes `w` is the empty one: its length, else 0. */
+SIP_INLINE __u32 sip_empty_line(__u64 w)
+{
+	if ((w & 0xff) >= ' ')
+		return 0;
+	return (w & 0xff) == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
+}
+
+/* The headers without which no message is one. */
+SIP_INLINE int sip_has_all(const struct sip_msg *m)
+{
+	return m->via && m->call_id && m->cseq_at && m->from && m->to;
+}
+
+/* In a quote: a line begins at `line`, so the one before is whole. Where that began, 0: it was the start line. */
+SIP_INLINE __u32 sip_line_before(struct sip_msg *m, __u32 line)
+{
+	__u32 before = m->body;
+
+	m->body = line;
+	return before;
 }
 
 /*
  * Reads the header section. `pos` is in the start line. Sets body, lines and the positions of values; returns 0 when
  * all headers that must be there are, else the verdict.
+ *
+ * A `quote` may be cut anywhere: only lines whose LF is before the end are read, each one when the LF is found, and
+ * none must be there.
  */
-SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m)
+SIP_INLINE int sip_header_section(const struct siprtx_slot *buf, __u32 pos, __u32 end, struct sip_msg *m,
+				  const int quote)
 {
 	__u64 bits = 0, mask = ~0ull << (pos & 63);
 	__u32 block = (pos & ~63u) - 64, i;
 
 	for (i = 0; i < SLOT_SIZE / 64 + SIP_MAX_LINES + 2; i++) {
-		__u32 line, eol, c;
+		__u32 line, eol;
 		__u64 w;
 		int err;
 
 		if (!bits) {
 			block += 64;
 			if (block >= end)
-				return SIP_MALFORMED;
+				return quote ? 0 : SIP_MALFORMED;
 			bits = sip_line_feeds(buf, block) & mask;
 			mask = ~0ull;
 			continue;
 		}
 		line = block + sip_lowest(bits) + 1;
 		bits &= bits - 1;
-		if (line >= end)
-			return SIP_MALFORMED;
+		if (line >= end + !!quote)
+			return quote ? 0 : SIP_MALFORMED;
+		if (quote)
+			line = sip_line_before(m, line);
+		if (!line)
+			continue; /* that was the start line */
 		w = sip_word(buf, line);
-		c = w & 0xff;
-		if (c < ' ') {
-			eol = c == '\n' ? 1 : (w & 0xffff) == SIP_WORD4('\r', '\n', 0, 0) ? 2 : 0;
-			if (eol && line + eol <= end) {
-				m->body = line + eol;
-				return m->via && m->call_id && m->cseq_at && m->from && m->to ? 0 : SIP_MALFORMED;
-			}
+		eol = sip_empty_line(w);
+		if (eol && line + eol <= end) {
+			m->body = line + eol;
+			return quote || sip_has_all(m) ? 0 : SIP_MALFORMED;
 		}
 		if (++m->lines > SIP_MAX_LINES)
 			return SIP_TOO_LONG;

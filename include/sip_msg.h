@@ -46,23 +46,27 @@ enum sip_method { /* capitals only (rule 6); order is that of the `methods` tuna
 #define SIP_MAX_TAG	128
 
 struct sip_msg {
-	__u16 code;   /* status code of a response, 0: a request */
-	__u16 method; /* enum sip_method: of the start line; in a response, of the CSeq */
-	__u32 cseq;   /* below 2^31 (rule 10) */
+	/*
+	 * First byte of the value after the colon (leading white space not skipped); 0: no such header. These come
+	 * first, 16 at most: SIP_VALUE().
+	 */
+	__u16 via, call_id, cseq_at, from, to, content_length_at;
+	__u16 rseq_at, rack_at, retry_after_at; /* the same; SIP_UNREADABLE: doubled or without a colon */
+	__u16 code;				/* status code of a response, 0: a request */
+	__u16 method;				/* enum sip_method: of the start line; in a response, of the CSeq */
+	__u32 cseq;				/* below 2^31 (rule 10) */
 	/* top Via (rules 4, 8, 9, 12) */
 	__u16 host, host_len;	  /* sent-by host as it stands, brackets of IPv6 included */
 	__u16 port;		  /* sent-by port, 5060 where there is none */
 	__u16 branch, branch_len; /* all of it, cookie included */
 	__u16 start;		  /* first byte of the start line: leading CR LF NUL TAB SP skipped (rule 34) */
-	__u16 body;		  /* first byte after the empty line */
-	/* first byte of the value after the colon (leading white space not skipped); 0: no such header */
-	__u16 via, call_id, cseq_at, from, to, content_length_at;
-	__u16 rseq_at, rack_at; /* the same; SIP_UNREADABLE: doubled or without a colon */
-	__u16 lines;		/* header lines, continuation lines included */
-	__u32 content_length;	/* ~0u: no such header */
+	__u16 body;		  /* first byte after the empty line; of a quote without one: of the line that is cut */
+	__u16 via_end, cseq_end;  /* first byte after the top Via's first element, and after the CSeq's value */
+	__u16 lines;		  /* header lines, continuation lines included */
+	__u32 content_length;	  /* ~0u: no such header */
 };
 
-/* No value is there. Only who asks for RSeq or RAck need know what is wrong with one: the message is fine. */
+/* No value is there. Only who asks for one of these headers need know what is wrong with it: the message is fine. */
 #define SIP_UNREADABLE 1
 
 struct sip_span { /* bytes of the slot: `at` from the slot's start; len 0: not there */
@@ -76,5 +80,9 @@ struct sip_dialog {
 	__u32 cseq; /* CSeq number of the INVITE: in a PRACK, the one in its RAck */
 	__u32 rseq; /* RSeq of a provisional response, in a PRACK the one in its RAck; 0: none */
 };
+
+/* The number of a value's position among those a struct sip_msg begins with. */
+#define SIP_VALUE(name) (__builtin_offsetof(struct sip_msg, name) / sizeof(__u16))
+_Static_assert(SIP_VALUE(retry_after_at) < 16 && sizeof(struct sip_msg) >= 16 * sizeof(__u16), "positions of values");
 
 #endif

@@ -85,7 +85,7 @@ SIP_INLINE int sip_has_cookie(const struct siprtx_slot *buf, const struct sip_ms
 	       (sip_word(buf, m->branch) & 0x00dfdfffdfdfffdfull) == SIP_WORD8('Z', '9', 'H', 'G', '4', 'B', 'K', 0);
 }
 
-/* Reads the top Via: sets host, port and branch. Returns 0 or the verdict. */
+/* Reads the top Via: sets host, port, branch and via_end. Returns 0 or the verdict. */
 SIP_INLINE int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
 {
 	__u32 pos = sip_sent_protocol(buf, m->via), i;
@@ -95,8 +95,10 @@ SIP_INLINE int sip_top_via(const struct siprtx_slot *buf, struct sip_msg *m)
 		return SIP_MALFORMED;
 	err = sip_sent_by(buf, &pos, m);
 	for (i = 0; !err && i <= SIP_MAX_PIECES; i++) {
-		if (sip_byte(buf, pos) == ',' || sip_value_end(buf, pos))
+		if (sip_byte(buf, pos) == ',' || sip_value_end(buf, pos)) {
+			m->via_end = pos;
 			return sip_has_cookie(buf, m) ? 0 : SIP_LEGACY;
+		}
 		err = sip_piece(buf, &pos, SIP_WORD8('B', 'R', 'A', 'N', 'C', 'H', 0, 0), 6, &m->branch,
 				&m->branch_len);
 	}

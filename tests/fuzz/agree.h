@@ -6,6 +6,7 @@
 #ifndef SIPRTX_AGREE_H
 #define SIPRTX_AGREE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -26,8 +27,9 @@ static inline size_t agree_at(size_t beg, size_t at)
 
 static inline const char *agree_message(size_t beg, const struct sip_msg *m, const struct plain_msg *p)
 {
-	const uint16_t value[PLAIN_HEADERS] = {m->via, m->call_id,	     m->cseq_at, m->from,
-					       m->to,  m->content_length_at, m->rseq_at, m->rack_at};
+	const uint16_t value[PLAIN_HEADERS] = {m->via,	   m->call_id, m->cseq_at,
+					       m->from,	   m->to,      m->content_length_at,
+					       m->rseq_at, m->rack_at, m->retry_after_at};
 
 	for (int i = 0; i < PLAIN_HEADERS; i++) {
 		if (value[i] != (p->unreadable[i] ? SIP_UNREADABLE : agree_at(beg, p->value[i].at)))
@@ -41,6 +43,8 @@ static inline const char *agree_message(size_t beg, const struct sip_msg *m, con
 		return "sent-by";
 	if (m->branch != beg + p->branch.at || m->branch_len != p->branch.len)
 		return "branch";
+	if (m->via_end != beg + p->via_end || m->cseq_end != beg + p->value[PLAIN_CSEQ].at + p->value[PLAIN_CSEQ].len)
+		return "end of Via or CSeq";
 	if (m->start != beg + p->start || m->body != beg + p->body || m->lines != p->lines)
 		return "start, body or lines";
 	return m->content_length == p->content_length ? NULL : "Content-Length";
@@ -57,10 +61,20 @@ static inline bool agree_shown(struct sip_span a, struct sip_span shown)
 	return !a.len || !shown.len || (a.at == shown.at && a.len == shown.len);
 }
 
-static inline const char *agree_dialog(const struct siprtx_slot *slot, const uint8_t *data, size_t beg,
-				       const struct sip_msg *m, const struct plain_msg *plain,
-				       const struct siprtx_hash_key *key)
+/* Any words will do, as long as no two are equal. */
+static inline const struct siprtx_hash_key *agree_key(void)
 {
+	static struct siprtx_hash_key key;
+
+	for (uint32_t i = 0; i < KEY_WORDS && !key.k[0]; i++)
+		key.k[KEY_WORDS - 1 - i] = (KEY_WORDS - i) * 2654435761u;
+	return &key;
+}
+
+static inline const char *agree_dialog(const struct siprtx_slot *slot, const uint8_t *data, size_t beg,
+				       const struct sip_msg *m, const struct plain_msg *plain)
+{
+	const struct siprtx_hash_key *key = agree_key();
 	struct siprtx_key hash = {};
 	struct plain_dialog p;
 	struct sip_detail shown;
@@ -97,31 +111,50 @@ static inline void agree_fill(struct siprtx_slot *slot, const char *around)
 		memcpy(buf + at, around, at + n <= SLOT_SIZE ? n : SLOT_SIZE - at);
 }
 
+/* Both say SIP_OK: *m is of a message that lies from `beg` on. What they disagree in, NULL for nothing. */
+static inline const char *agree_found(const struct siprtx_slot *slot, const uint8_t *data, size_t beg,
+				      const struct sip_msg *found, const struct plain_msg *plain)
+{
+	struct sip_msg m = *found;
+	struct siprtx_key hash = {};
+	uint64_t expected[2];
+	const char *what = agree_message(beg, &m, plain);
+
+	if (what)
+		return what;
+	sip_key(slot, &m, m.method, agree_key(), &hash);
+	plain_key(data, plain, plain->method, agree_key()->k, expected);
+	return hash.hash[0] == expected[0] && hash.hash[1] == expected[1] ? NULL : "key";
+}
+
 /* Scans the message that lies from `beg` on. What the two disagree in, NULL for nothing. */
 static inline const char *agree_scan(const struct siprtx_slot *slot, const uint8_t *data, size_t beg, size_t len,
 				     const struct plain_msg *plain)
 {
-	static struct siprtx_hash_key key;
-	enum sip_verdict verdict = beg + len > AGREE_LAST ? SIP_TOO_LONG : plain->verdict;
-	struct siprtx_key hash;
-	struct sip_msg m;
-	uint64_t expected[2];
 	const char *what;
+	enum sip_verdict verdict = beg + len > AGREE_LAST ? SIP_TOO_LONG : plain->verdict;
+	struct sip_msg m;
 
 	if (sip_scan(slot, (uint32_t)beg, (uint32_t)(beg + len), &m) != (int)verdict)
 		return "verdict";
 	if (verdict != SIP_OK)
 		return NULL;
-	what = agree_message(beg, &m, plain);
-	if (what)
-		return what;
-	for (uint32_t i = 0; i < KEY_WORDS; i++)
-		key.k[i] = (i + 1) * 2654435761u;
-	sip_key(slot, &m, m.method, &key, &hash);
-	plain_key(data, plain, plain->method, key.k, expected);
-	if (hash.hash[0] != expected[0] || hash.hash[1] != expected[1])
-		return "key";
-	return agree_dialog(slot, data, beg, &m, plain, &key);
+	if (sip_retry_after(slot, &m) != plain->retry_after)
+		return "Retry-After";
+	what = agree_found(slot, data, beg, &m, plain);
+	return what ? what : agree_dialog(slot, data, beg, &m, plain);
+}
+
+/* The same bytes as the beginning of a message. */
+static inline const char *agree_quote(const struct siprtx_slot *slot, const uint8_t *data, size_t beg, size_t len,
+				      const struct plain_msg *plain)
+{
+	bool whole = plain->verdict == SIP_OK && beg + len <= AGREE_LAST;
+	struct sip_msg m;
+
+	if ((sip_scan_quote(slot, (uint32_t)beg, (uint32_t)(beg + len), &m) == SIP_OK) != whole)
+		return "verdict on a quote";
+	return whole ? agree_found(slot, data, beg, &m, plain) : NULL;
 }
 
 /* NULL, or what the two disagree in. A datagram that no slot holds is not looked at. */
@@ -129,17 +162,20 @@ static inline const char *disagreement(const uint8_t *data, size_t len)
 {
 	static const char *const around[] = {"\n", " SIP/2.0\r\n\r\n", ";branch=z9hG4bKother\r\n\r\n"};
 	static struct siprtx_slot slot;
-	struct plain_msg plain;
+	struct plain_msg plain, quote;
 
 	if (AGREE_BEGIN + len > SLOT_SIZE)
 		return NULL;
 	plain_sip(data, len, &plain);
+	plain_quote(data, len, &quote);
 	for (size_t shift = 0; shift < 8 && AGREE_BEGIN + shift + len <= SLOT_SIZE; shift++) {
 		const char *what;
 
 		agree_fill(&slot, around[shift % 3]);
 		memcpy((uint8_t *)&slot + AGREE_BEGIN + shift, data, len);
 		what = agree_scan(&slot, data, AGREE_BEGIN + shift, len, &plain);
+		if (!what)
+			what = agree_quote(&slot, data, AGREE_BEGIN + shift, len, &quote);
 		if (what)
 			return what;
 	}

@@ -87,6 +87,7 @@ static enum plain_header header_name(struct cursor *c, bool *colon)
 		{"l", PLAIN_CONTENT_LENGTH},
 		{"rseq", PLAIN_RSEQ},
 		{"rack", PLAIN_RACK},
+		{"retry-after", PLAIN_RETRY_AFTER},
 	};
 	struct plain_span name = take_run(c, ":");
 
@@ -113,15 +114,18 @@ static struct plain_span header_value(struct cursor c)
 	return value;
 }
 
-static enum sip_verdict header_section(struct cursor *c, struct plain_msg *m)
+/* With `quote` up to the first line that is not whole, and nothing must be there. */
+static enum sip_verdict header_section(struct cursor *c, struct plain_msg *m, bool quote)
 {
-	while (peek(c, 0) >= 0) {
+	while (peek(c, 0) >= 0 && !(quote && !memchr(c->data + c->at, '\n', c->end - c->at))) {
 		size_t eol = line_end(c);
 		enum plain_header header;
 		bool colon = false;
 
 		if (eol) {
 			m->body = c->at + eol;
+			if (quote)
+				return SIP_OK;
 			for (int i = PLAIN_VIA; i <= PLAIN_TO; i++) {
 				if (m->value[i].at == 0)
 					return SIP_MALFORMED;
@@ -131,7 +135,7 @@ static enum sip_verdict header_section(struct cursor *c, struct plain_msg *m)
 		if (++m->lines > SIP_MAX_LINES)
 			return SIP_TOO_LONG;
 		header = header_name(c, &colon);
-		if (header == PLAIN_RSEQ || header == PLAIN_RACK)
+		if (header >= PLAIN_RSEQ && header != PLAIN_HEADERS)
 			m->unreadable[header] = m->unreadable[header] || !colon || m->value[header].at;
 		else if (header != PLAIN_HEADERS && (!colon || (header != PLAIN_VIA && m->value[header].at)))
 			return SIP_MALFORMED;
@@ -141,7 +145,8 @@ static enum sip_verdict header_section(struct cursor *c, struct plain_msg *m)
 			c->at++;
 		take(c, '\n');
 	}
-	return SIP_MALFORMED;
+	m->body = c->at;
+	return quote ? SIP_OK : SIP_MALFORMED;
 }
 
 static enum sip_verdict content_length(const uint8_t *data, struct plain_msg *m)
@@ -274,9 +279,59 @@ static enum sip_verdict top_via(const uint8_t *data, struct plain_msg *m)
 	}
 	if (verdict != SIP_OK)
 		return verdict;
+	m->via_end = c.at;
 	if (m->branch.len <= 7 || strncasecmp((const char *)data + m->branch.at, "z9hG4bK", 7) != 0)
 		return SIP_LEGACY;
 	return SIP_OK;
+}
+
+/* Retry-After = delta-seconds [ comment ] *( SEMI retry-param ) */
+static void retry_after(const uint8_t *data, struct plain_msg *m)
+{
+	struct cursor c = inside(data, m->value[PLAIN_RETRY_AFTER]);
+	uint32_t seconds;
+
+	m->retry_after = ~0u;
+	take_lws(&c);
+	if (c.at == 0 || m->unreadable[PLAIN_RETRY_AFTER] || !take_number(&c, INT32_MAX, &seconds))
+		return;
+	take_lws(&c);
+	if (peek(&c, 0) < 0 || peek(&c, 0) == ';' || peek(&c, 0) == '(')
+		m->retry_after = seconds;
+}
+
+/* What ends the value is there, and the byte behind it that says it is not folded. */
+static bool is_whole(const uint8_t *data, size_t len, struct plain_span value)
+{
+	struct cursor c = {.data = data, .at = value.at + value.len, .end = len};
+
+	return line_end(&c) > 0 && peek(&c, line_end(&c)) >= 0;
+}
+
+static enum sip_verdict read_quote(const uint8_t *data, size_t len, struct plain_msg *m)
+{
+	struct cursor c = {.data = data, .end = len};
+	const struct plain_span *via = &m->value[PLAIN_VIA], *number = &m->value[PLAIN_CSEQ];
+	enum sip_verdict verdict;
+
+	m->content_length = m->retry_after = ~0u;
+	if (is_stun(data, len))
+		return SIP_STUN;
+	verdict = start_line(&c, m);
+	if (verdict == SIP_OK)
+		verdict = header_section(&c, m, true);
+	if (verdict == SIP_OK && (via->at == 0 || number->at == 0))
+		verdict = SIP_MALFORMED;
+	if (verdict == SIP_OK)
+		verdict = top_via(data, m);
+	if (verdict == SIP_OK)
+		verdict = cseq(data, m);
+	if (verdict != SIP_OK)
+		return verdict;
+	/* of a Via list the first element is enough */
+	if (m->via_end == via->at + via->len && !is_whole(data, len, *via))
+		return SIP_MALFORMED;
+	return is_whole(data, len, *number) ? SIP_OK : SIP_MALFORMED;
 }
 
 static enum sip_verdict read_message(const uint8_t *data, size_t len, struct plain_msg *m)
@@ -288,14 +343,21 @@ static enum sip_verdict read_message(const uint8_t *data, size_t len, struct pla
 		return SIP_STUN;
 	verdict = start_line(&c, m);
 	if (verdict == SIP_OK)
-		verdict = header_section(&c, m);
+		verdict = header_section(&c, m, false);
 	if (verdict == SIP_OK)
 		verdict = content_length(data, m);
 	if (verdict == SIP_OK)
 		verdict = top_via(data, m);
 	if (verdict == SIP_OK)
 		verdict = cseq(data, m);
+	retry_after(data, m);
 	return verdict;
+}
+
+void plain_quote(const uint8_t *data, size_t len, struct plain_msg *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->verdict = read_quote(data, len, out);
 }
 
 void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out)

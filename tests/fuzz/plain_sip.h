@@ -21,6 +21,7 @@ enum plain_header {
 	PLAIN_CONTENT_LENGTH,
 	PLAIN_RSEQ,
 	PLAIN_RACK,
+	PLAIN_RETRY_AFTER,
 	PLAIN_HEADERS
 };
 
@@ -36,11 +37,12 @@ struct plain_msg {
 	uint32_t cseq;
 	struct plain_span host, branch;
 	uint16_t port;
-	size_t start, body;
+	size_t start, body, via_end;
 	struct plain_span value[PLAIN_HEADERS]; /* from the colon to the line end; at 0: no such header */
-	bool unreadable[PLAIN_HEADERS];		/* RSeq, RAck: doubled or without a colon */
+	bool unreadable[PLAIN_HEADERS];		/* from RSeq on: doubled or without a colon */
 	unsigned int lines;
 	uint32_t content_length; /* ~0u: no such header */
+	uint32_t retry_after;	 /* ~0u: none that can be read */
 };
 
 /* Whole with SIP_OK only. */
@@ -52,6 +54,8 @@ struct plain_dialog {
 
 /* Reads the datagram of `len` bytes. */
 void plain_sip(const uint8_t *data, size_t len, struct plain_msg *out);
+/* Reads the first `len` bytes of a datagram: of its verdicts only SIP_OK says anything. */
+void plain_quote(const uint8_t *data, size_t len, struct plain_msg *out);
 
 /* Reads what sip_dialog() does of a message that is SIP_OK. */
 void plain_dialog(const uint8_t *data, const struct plain_msg *m, struct plain_dialog *out);

@@ -58,6 +58,8 @@ static void make_links(void)
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	edge_run("ip link set lo up; sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1;"
 		 "ip link add in0 type veth peer name s0; ip link add out0 type veth peer name g0;"
+		 /* nobody but the test sends: no neighbour discovery of the peers is counted */
+		 "for d in s0 g0; do sysctl -qw net.ipv6.conf.$d.disable_ipv6=1; ip link set $d arp off; done;"
 		 "for d in in0 s0 out0 g0; do sysctl -qw net.ipv6.conf.$d.accept_dad=0; ip link set $d up; done;"
 		 "ip link set out0 address 02:00:00:00:02:01; ip addr add 10.77.1.1/24 dev in0; ip addr add "
 		 "10.77.2.1/24 dev out0;"

@@ -210,7 +210,7 @@ static void every_value_has_its_name(void **state)
 		assert_string_not_equal(state_name(i), "?");
 	for (i = STAGE_NOTHING; i <= STAGE_RINGING; i++)
 		assert_string_not_equal(stage_name(i), "?");
-	for (i = EV_NEW; i <= EV_GIVEN_UP; i++)
+	for (i = EV_NEW; i <= EV_ICMP; i++)
 		assert_string_not_equal(event_name(i), "?");
 	assert_string_equal(state_name(15), "?");
 	assert_string_equal(event_name(0), "?");

@@ -15,8 +15,10 @@
 #include "schedule.h"
 #include "../../user/siprtxd/adopt.c"
 #include "../../user/siprtxd/given_up.c"
+#include "../../user/siprtxd/let_go.c"
 #include "../../user/siprtxd/retransmit.c"
 #include "../../user/siprtxd/transaction.c"
+#include "../../user/siprtxd/unreachable.c"
 #include "../../user/siprtxd/waiting.c"
 
 #define SLOTS 4
@@ -38,6 +40,8 @@ static struct world {
 	unsigned n_sent;
 	enum siprtx_end record[SLOTS * 4];
 	unsigned n_records, n_ended, n_responses, n_copies;
+	struct transaction_event last[16]; /* of each kind */
+	unsigned n_events[16];		   /* by kind */
 	uint64_t next_seq, given_up_ms;
 	void (*on_send)(uint32_t slot);
 } w;
@@ -74,6 +78,8 @@ static inline bool fake_in_flight(void *ctx, uint32_t slot)
 static inline void fake_event(void *ctx, uint32_t slot, const struct transaction_event *e)
 {
 	(void)ctx, (void)slot;
+	w.last[e->kind] = *e;
+	w.n_events[e->kind]++;
 	w.n_responses += e->kind == EV_RESPONSE;
 	w.n_copies += e->kind == EV_COPY;
 	w.given_up_ms = e->kind == EV_GIVEN_UP ? (w.now - START) / MS : w.given_up_ms;
@@ -168,8 +174,10 @@ static inline uint32_t capture(uint32_t profile)
 	assert_int_equal(word_state(s->word), ST_FREE);
 	s->first_ns = w.now;
 	s->profile = profile;
+	s->kind = KIND_INVITE;
 	s->copy_gap_ns = s->copy_ns = s->resp_ns = s->due_ns = s->last_send_ns = 0;
 	s->sends = s->step = 0;
+	s->retry_after = NO_RETRY_AFTER;
 	s->word = word_moved(s->word, ST_CALLING, STAGE_NOTHING, 0);
 	return slot;
 }

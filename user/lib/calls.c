@@ -149,7 +149,7 @@ static bool equal(const struct calls *c, uint32_t a, struct sip_span x, uint32_t
 	return x.len == y.len && !memcmp(bytes_of(c, a, x), bytes_of(c, b, y), x.len);
 }
 
-unsigned calls_same(struct calls *c, uint32_t slot, uint32_t out[CALLS_SAME])
+static unsigned find_same(struct calls *c, uint32_t slot, bool same_branch, uint32_t out[CALLS_SAME])
 {
 	const struct place *p = &c->place[slot];
 	uint32_t at = p->linked ? c->bucket[p->bucket] : 0;
@@ -160,9 +160,19 @@ unsigned calls_same(struct calls *c, uint32_t slot, uint32_t out[CALLS_SAME])
 
 		if (at - 1 != slot && equal(c, slot, p->name.call_id, at - 1, o->name.call_id) &&
 		    equal(c, slot, p->name.from_tag, at - 1, o->name.from_tag) &&
-		    !equal(c, slot, p->name.branch, at - 1, o->name.branch))
+		    equal(c, slot, p->name.branch, at - 1, o->name.branch) == same_branch)
 			out[n++] = at - 1;
 		at = o->next;
 	}
 	return n;
+}
+
+unsigned calls_same(struct calls *c, uint32_t slot, uint32_t out[CALLS_SAME])
+{
+	return find_same(c, slot, false, out);
+}
+
+unsigned calls_same_branch(struct calls *c, uint32_t slot, uint32_t out[CALLS_SAME])
+{
+	return find_same(c, slot, true, out);
 }

@@ -30,5 +30,7 @@ void calls_add(struct calls *c, uint32_t slot);
 void calls_remove(struct calls *c, uint32_t slot);
 /* The other slots of the same call, newest first, that have another branch. Returns how many are in `out`. */
 unsigned calls_same(struct calls *c, uint32_t slot, uint32_t out[CALLS_SAME]);
+/* Those that have the same branch: further responses to one request. */
+unsigned calls_same_branch(struct calls *c, uint32_t slot, uint32_t out[CALLS_SAME]);
 
 #endif

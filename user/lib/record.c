@@ -11,6 +11,7 @@
 #include "json_text.h"
 #include "sip.h"
 #include "sip_detail.h"
+#include "view.h"
 
 static const char *const reason_name[] = {
 	[END_NONE] = "none",
@@ -22,16 +23,50 @@ static const char *const reason_name[] = {
 	[END_HELD_TOO_LONG] = "held_too_long",
 	[END_ABANDONED] = "abandoned",
 	[END_SUPERSEDED] = "superseded",
+	[END_UNREACHABLE] = "unreachable",
+	[END_LET_GO] = "let_go",
 };
 
 const char *record_reason_name(enum siprtx_end reason)
 {
-	return reason < sizeof(reason_name) / sizeof(*reason_name) ? reason_name[reason] : "unknown";
+	return reason < sizeof(reason_name) / sizeof(*reason_name) && reason_name[reason] ? reason_name[reason]
+											  : "unknown";
 }
 
 const char *record_event_name(enum siprtx_record_event event)
 {
-	return event == RECORD_EXHAUSTED ? "exhausted" : "unknown";
+	switch (event) {
+	case RECORD_EXHAUSTED:
+		return "exhausted";
+	case RECORD_LATE_RESPONSE:
+		return "late_response";
+	}
+	return "unknown";
+}
+
+/* The codes of ICMP's destination unreachable, type 3 (RFC 792; RFC 1812, 5.2.7.1), and of ICMPv6's, type 1 (RFC 4443,
+ * 3.1), as far as they have a meaning in common. */
+char *format_icmp(uint8_t type, uint8_t code, char *buf, size_t size)
+{
+	static const char *const v4[] = {
+		[0] = "net_unreachable",  [1] = "host_unreachable",  [3] = "port_unreachable",
+		[9] = "admin_prohibited", [10] = "admin_prohibited", [13] = "admin_prohibited",
+	};
+	static const char *const v6[] = {
+		[0] = "net_unreachable",  [1] = "admin_prohibited", [3] = "host_unreachable",
+		[4] = "port_unreachable", [5] = "admin_prohibited", [6] = "admin_prohibited",
+	};
+	const char *name = NULL;
+
+	if (type == 3 && code < sizeof(v4) / sizeof(*v4))
+		name = v4[code];
+	else if (type == 1 && code < sizeof(v6) / sizeof(*v6))
+		name = v6[code];
+	if (name)
+		snprintf(buf, size, "%s", name);
+	else
+		snprintf(buf, size, "%u/%u", type, code);
+	return buf;
 }
 
 char *format_endpoint(const uint8_t addr[16], uint16_t port, char *buf, size_t size)
@@ -106,6 +141,7 @@ static uint64_t wall_ms(const struct record_context *c, uint64_t ns)
 
 void record_build(const struct siprtx_slot *s, const struct record_context *c, struct siprtx_record *out)
 {
+	uint64_t word = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
 	uint64_t last_send_ns = s->last_send_ns ? s->last_send_ns : s->first_ns;
 
 	*out = (struct siprtx_record){
@@ -117,11 +153,14 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 		.sends = s->sends,
 		.cseq = s->cseq,
 		.late_us_max = s->late_us_max,
-		.last_code = word_code(__atomic_load_n(&s->word, __ATOMIC_RELAXED)),
+		.last_code = word_code(word),
 		.sport = s->sport,
 		.dport = s->dport,
 		.event = RECORD_EXHAUSTED,
 		.reason = c->reason,
+		.stage = word_stage(word),
+		.icmp_type = s->icmp_type,
+		.icmp_code = s->icmp_code,
 	};
 	memcpy(out->saddr, s->saddr, sizeof(out->saddr));
 	memcpy(out->daddr, s->daddr, sizeof(out->daddr));
@@ -130,6 +169,23 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 	COPY_STRING(out, gateway_name, c->gateway_name);
 	COPY_STRING(out, profile, c->profile);
 	read_message(s, out);
+}
+
+void record_make_late(struct siprtx_record *r, uint64_t seq, uint64_t ts_ms, uint16_t code, uint32_t delay_ms)
+{
+	r->of_seq = r->seq;
+	r->seq = seq;
+	r->ts_ms = ts_ms;
+	r->event = RECORD_LATE_RESPONSE;
+	r->last_code = code;
+	r->delay_ms = delay_ms;
+}
+
+static json_t *icmp(const struct siprtx_record *r)
+{
+	char buf[32];
+
+	return r->icmp_type ? json_string(format_icmp(r->icmp_type, r->icmp_code, buf, sizeof(buf))) : json_null();
 }
 
 static json_t *endpoint(const uint8_t addr[16], uint16_t port)
@@ -148,9 +204,11 @@ static json_t *timestamp(uint64_t unix_ms)
 
 json_t *record_json(const struct siprtx_record *r)
 {
+	bool late = r->event == RECORD_LATE_RESPONSE;
 	struct {
 		const char *key;
 		json_t *value;
+		bool left_out;
 	} member[] = {
 		{"schema_version", json_integer(RECORD_SCHEMA_VERSION)},
 		{"seq", json_integer(r->seq)},
@@ -178,14 +236,21 @@ json_t *record_json(const struct siprtx_record *r)
 		{"duration_ms", json_integer(r->duration_ms)},
 		{"last_code", json_integer(r->last_code)},
 		{"timer_late_us_max", json_integer(r->late_us_max)},
-		{"truncated", json_true()},
+		{"stage", json_string(stage_name(r->stage))},
+		{"icmp", icmp(r)},
+		{"of_seq", json_integer(r->of_seq), !late},
+		{"delay_ms", json_integer(r->delay_ms), !late},
+		{"truncated", json_true(), !r->truncated},
 	};
-	size_t n = sizeof(member) / sizeof(*member) - !r->truncated;
 	json_t *object = json_object();
 	bool whole = object;
 
-	for (size_t i = 0; i < n; i++)
-		whole &= !json_object_set_new(object, member[i].key, member[i].value);
+	for (size_t i = 0; i < sizeof(member) / sizeof(*member); i++) {
+		if (member[i].left_out)
+			json_decref(member[i].value);
+		else
+			whole &= !json_object_set_new(object, member[i].key, member[i].value);
+	}
 	if (whole)
 		return object;
 	json_decref(object);

@@ -22,6 +22,10 @@ struct record_context {
 /* Reads the message in the slot with the SIP scanner; what cannot be read stays empty. A NUL in it becomes '?'. */
 void record_build(const struct siprtx_slot *s, const struct record_context *c, struct siprtx_record *out);
 
+/* Makes the record of an exhausted transaction that of a response to it which came `delay_ms` after its end (rule 24).
+ */
+void record_make_late(struct siprtx_record *r, uint64_t seq, uint64_t ts_ms, uint16_t code, uint32_t delay_ms);
+
 /*
  * The record as a JSON object, keys in the contract's order; owned by the caller (json_decref). NULL: no memory.
  * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060". A string that is not UTF-8 is taken as Latin-1.
@@ -32,6 +36,8 @@ char *record_line(const struct siprtx_record *r);
 
 const char *record_reason_name(enum siprtx_end reason); /* "no_response" ... */
 const char *record_event_name(enum siprtx_record_event event);
+/* "port_unreachable" ..., else "type/code". Returns buf. */
+char *format_icmp(uint8_t type, uint8_t code, char *buf, size_t size);
 /* "192.0.2.10:5060" / "[2001:db8::1]:5060"; port 0: the address alone. Returns buf. */
 char *format_endpoint(const uint8_t addr[16], uint16_t port, char *buf, size_t size);
 /* "2026-01-31T23:59:59.123Z" (RFC 3339, UTC). Returns buf. */

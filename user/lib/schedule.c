@@ -87,7 +87,7 @@ enum siprtx_end schedule_stage_end(enum siprtx_stage stage)
 
 bool end_is_exhaustion(enum siprtx_end end)
 {
-	return end >= END_NO_RESPONSE && end <= END_RINGING_TIMEOUT;
+	return (end >= END_NO_RESPONSE && end <= END_RINGING_TIMEOUT) || end == END_UNREACHABLE;
 }
 
 uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms)

@@ -25,8 +25,9 @@ struct schedule_wait {
  */
 struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
 /*
- * The same for a request other than INVITE (RFC 3261 17.1.2.2): timeout_invite does not concern it, the list and
- * final_wait are its Timer F. Once `proceeding`, it goes on at the last interval, as Timer E does at T2, until then.
+ * The same for a request other than INVITE (RFC 3261 17.1.2.2), and for a response: timeout_invite does not concern it,
+ * the list and final_wait are its Timer F. Once `proceeding`, it goes on at the last interval, as Timer E does at T2,
+ * until then.
  */
 struct schedule_wait schedule_next_request(const uint32_t *field, unsigned step, uint32_t elapsed_ms, bool proceeding);
 /* How long it is from there to exhaustion, ms. */

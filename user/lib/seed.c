@@ -121,7 +121,7 @@ static int write_gateway(struct pins *p, const struct config_gateway *g)
 {
 	if (g->port) {
 		struct siprtx_gateway_key key = {.port = g->port};
-		struct siprtx_gateway value = {};
+		struct siprtx_gateway value = {.last_retry_after = NO_RETRY_AFTER};
 
 		memcpy(key.addr, g->addr, sizeof(key.addr));
 		bpf_map_lookup_elem(p->fd[PIN_gateways], &key, &value);

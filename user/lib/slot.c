@@ -62,6 +62,7 @@ void slot_free(const struct free_list *f, struct siprtx_slot *slots, uint32_t sl
 	__atomic_store_n(&s->word, (uint64_t)(word_gen(slot_word(s)) + 1) << 32 | ST_FREE, __ATOMIC_RELEASE);
 	s->resp_ns = s->due_ns = s->last_send_ns = s->record_seq = 0;
 	s->late_us_max = 0;
+	s->icmp_type = s->icmp_code = 0;
 	s->sends = s->step = 0;
 	push(f, slot);
 }

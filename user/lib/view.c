@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config_parse.h"
+#include "methods.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
@@ -258,7 +259,39 @@ const char *event_name(enum siprtx_event_kind kind)
 		[EV_EXHAUSTED] = "exhausted",
 		[EV_LATE] = "late_response",
 		[EV_GIVEN_UP] = "given_up",
+		[EV_ICMP] = "icmp",
+		[EV_CONFIRMED] = "confirmed",
 	};
 
 	return NAME_OF(names, kind);
+}
+
+const char *kind_name(enum siprtx_kind kind)
+{
+	static const char *const names[] = {
+		[KIND_INVITE] = "invite",
+		[KIND_REQUEST] = "request",
+		[KIND_FINAL] = "final",
+		[KIND_RELIABLE] = "reliable",
+	};
+
+	return NAME_OF(names, kind);
+}
+
+const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state)
+{
+	if (!kind_is_response(kind) || state == ST_FREE)
+		return state_name(state);
+	return state == ST_COMPLETED ? "confirmed" : "unconfirmed";
+}
+
+struct text text_message(enum siprtx_kind kind, unsigned method, unsigned code)
+{
+	struct text t;
+
+	if (kind_is_response(kind))
+		snprintf(t.s, sizeof(t.s), "%u %s", code, method_name(method));
+	else
+		snprintf(t.s, sizeof(t.s), "%s", method_name(method));
+	return t;
 }

@@ -56,5 +56,10 @@ char *bpftool_line(const char *pin_path, const char *map, uint32_t key, uint32_t
 const char *state_name(enum siprtx_state state);
 const char *stage_name(enum siprtx_stage stage);
 const char *event_name(enum siprtx_event_kind kind);
+const char *kind_name(enum siprtx_kind kind);
+/* That of a slot: a response is unconfirmed or confirmed. */
+const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state);
+/* What is held: "INVITE", "BYE", "200 INVITE". */
+struct text text_message(enum siprtx_kind kind, unsigned method, unsigned code);
 
 #endif

@@ -15,7 +15,7 @@ struct reader {
 
 static bool from_gateway(const struct siprtx_event *e)
 {
-	return e->kind == EV_RESPONSE || e->kind == EV_LATE;
+	return e->kind == EV_RESPONSE || e->kind == EV_LATE || e->kind == EV_CONFIRMED;
 }
 
 /* Nothing more is sent, and `code` says why. */
@@ -24,20 +24,33 @@ static bool has_reason(const struct siprtx_event *e)
 	return e->kind == EV_EXHAUSTED || e->kind == EV_GIVEN_UP;
 }
 
+/* Is `code` that of a response, one that came or the one that is held? */
+static bool has_code(const struct siprtx_event *e)
+{
+	return from_gateway(e) || (kind_is_response(e->slot_kind) && !has_reason(e));
+}
+
+static const char *reason(const struct siprtx_event *e)
+{
+	if (kind_is_response(e->slot_kind) && e->code == END_NO_RESPONSE)
+		return "unconfirmed";
+	return record_reason_name(e->code);
+}
+
 /* What happened, in as many columns as the widest takes. What is of an INVITE says so only where one was sent. */
 static struct text what(const struct siprtx_event *e)
 {
 	const char *method = method_name(e->method), *of = e->method == SIP_INVITE ? "" : method;
 	const char *blank = *of ? " " : "";
-	struct text t;
+	struct text message = text_message(e->slot_kind, e->method, e->code), t;
 
 	switch (e->kind) {
 	case EV_NEW:
 	case EV_SEND:
-		snprintf(t.s, sizeof(t.s), "%s %u", method, e->attempt);
+		snprintf(t.s, sizeof(t.s), "%.32s %u", message.s, e->attempt);
 		break;
 	case EV_COPY:
-		snprintf(t.s, sizeof(t.s), "%s %u, own copy", method, e->attempt);
+		snprintf(t.s, sizeof(t.s), "%.32s %u, own copy", message.s, e->attempt);
 		break;
 	case EV_RESPONSE:
 		snprintf(t.s, sizeof(t.s), "%u%s%s", e->code, blank, of);
@@ -45,12 +58,18 @@ static struct text what(const struct siprtx_event *e)
 	case EV_LATE:
 		snprintf(t.s, sizeof(t.s), "%u, late", e->code);
 		break;
+	case EV_CONFIRMED:
+		snprintf(t.s, sizeof(t.s), "%s", e->slot_kind == KIND_RELIABLE ? "PRACK" : "ACK");
+		break;
 	case EV_CANCEL:
 		snprintf(t.s, sizeof(t.s), "CANCEL");
 		break;
+	case EV_ICMP:
+		format_icmp(e->code >> 8, e->code, t.s, sizeof(t.s));
+		break;
 	case EV_EXHAUSTED:
 	case EV_GIVEN_UP:
-		snprintf(t.s, sizeof(t.s), "%s%s%s", record_reason_name(e->code), blank, of);
+		snprintf(t.s, sizeof(t.s), "%s%s%s", reason(e), blank, of);
 		break;
 	default:
 		snprintf(t.s, sizeof(t.s), "event %u", e->kind);
@@ -62,7 +81,7 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 {
 	bool timed = e->kind == EV_SEND || has_reason(e);
 	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
-	const char *arrow = from_gateway(e) ? "<--" : has_reason(e) ? "--x" : "-->";
+	const char *arrow = from_gateway(e) || e->kind == EV_ICMP ? "<--" : has_reason(e) ? "--x" : "-->";
 	char nominal[32] = "", late[32] = "";
 
 	if (timed)
@@ -76,16 +95,25 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 
 static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
-	char ts[32];
+	char ts[32], icmp[32];
+	json_t *event = json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}",
+				  "schema_version", CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts",
+				  format_time(unix_ms, ts, sizeof(ts)), "event", event_name(e->kind), "kind",
+				  kind_name(e->slot_kind), "method", method_name(e->method), "slot", (int)e->slot,
+				  "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s,
+				  "attempt", (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us",
+				  e->late_us, "code", has_code(e) ? json_integer(e->code) : json_null(), "reason",
+				  has_reason(e) ? json_string(reason(e)) : json_null(), "call_id",
+				  json_text(e->call_id, sizeof(e->call_id)));
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
-			 CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)),
-			 "event", event_name(e->kind), "method", method_name(e->method), "slot", (int)e->slot,
-			 "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
-			 (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
-			 from_gateway(e) ? json_integer(e->code) : json_null(), "reason",
-			 has_reason(e) ? json_string(record_reason_name(e->code)) : json_null(), "call_id",
-			 json_text(e->call_id, sizeof(e->call_id)));
+	/* what only some of them have */
+	if (e->kind == EV_EXHAUSTED)
+		json_object_set_new(event, "stage", json_string(stage_name(e->stage)));
+	if (e->kind == EV_ICMP)
+		json_object_set_new(event, "icmp", json_string(format_icmp(e->code >> 8, e->code, icmp, sizeof(icmp))));
+	if (e->kind == EV_RESPONSE && e->retry_after != NO_RETRY_AFTER)
+		json_object_set_new(event, "retry_after", json_integer(e->retry_after));
+	return event;
 }
 
 static int print_event(const struct cli *cli, const struct siprtx_event *e, int64_t wall_offset_ns)

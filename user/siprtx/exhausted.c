@@ -25,15 +25,35 @@ static uint64_t first_of(uint64_t next, uint64_t n)
 	return next > n ? next - n : 1;
 }
 
+/* Why it ended and what else was seen; or that an answer came when it had ended. */
+static struct text why(const struct siprtx_record *r)
+{
+	char icmp[32];
+	struct text t;
+	int n;
+
+	if (r->event == RECORD_LATE_RESPONSE) {
+		snprintf(t.s, sizeof(t.s), "late response to %llu", (unsigned long long)r->of_seq);
+		return t;
+	}
+	n = snprintf(t.s, sizeof(t.s), "%s%s%s", record_reason_name(r->reason),
+		     r->stage == STAGE_PROGRESS_SDP ? " with SDP" : "", r->in_dialog ? " in dialog" : "");
+	if (r->icmp_type && r->reason != END_UNREACHABLE)
+		snprintf(t.s + n, sizeof(t.s) - n, ", %s", format_icmp(r->icmp_type, r->icmp_code, icmp, sizeof(icmp)));
+	return t;
+}
+
 static void record_row(struct table *t, const struct siprtx_record *r)
 {
+	bool late = r->event == RECORD_LATE_RESPONSE;
+
 	table_cell(t, PLAIN, "%llu", r->seq);
 	table_cell(t, PLAIN, "%s", text_day_clock(r->ts_ms).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(r->daddr, r->dport).s);
 	table_cell(t, PLAIN, "%.*s", NAME_LEN, *r->gateway_name ? r->gateway_name : "-");
-	table_cell(t, PLAIN, "%s%s", record_reason_name(r->reason), r->in_dialog ? " in dialog" : "");
+	table_cell(t, late ? YELLOW : PLAIN, "%s", why(r).s);
 	table_cell(t, PLAIN, "%u", r->sends);
-	table_cell(t, PLAIN, "%s s", text_seconds(r->duration_ms).s);
+	table_cell(t, PLAIN, "%s%s s", late ? "+" : "", text_seconds(late ? r->delay_ms : r->duration_ms).s);
 	table_cell(t, PLAIN, r->last_code ? "%u" : "-", r->last_code);
 	table_cell(t, PLAIN, "%.*s", NAME_LEN, r->profile);
 	table_cell(t, PLAIN, "%.*s", (int)sizeof(r->call_id), r->call_id);
@@ -68,7 +88,7 @@ static int snapshot(const struct cli *cli, uint32_t n)
 
 static int print_line(const struct cli *cli, const struct siprtx_record *r)
 {
-	char *line;
+	char *line, what[192];
 
 	if (cli->json) {
 		line = record_line(r);
@@ -78,9 +98,13 @@ static int print_line(const struct cli *cli, const struct siprtx_record *r)
 		free(line);
 		return CLI_OK;
 	}
-	return stream_line(cli, PLAIN, "%s  %-*s  %s%s after %u sends, %s s%s%.*s  %.*s", text_day_clock(r->ts_ms).s,
-			   STREAM_ENDPOINT, text_endpoint(r->daddr, r->dport).s, record_reason_name(r->reason),
-			   r->in_dialog ? " in dialog" : "", r->sends, text_seconds(r->duration_ms).s,
+	if (r->event == RECORD_LATE_RESPONSE)
+		snprintf(what, sizeof(what), "%u, %s, %s s late", r->last_code, why(r).s, text_seconds(r->delay_ms).s);
+	else
+		snprintf(what, sizeof(what), "%s after %u sends, %s s", why(r).s, r->sends,
+			 text_seconds(r->duration_ms).s);
+	return stream_line(cli, r->event == RECORD_LATE_RESPONSE ? YELLOW : PLAIN, "%s  %-*s  %s%s%.*s  %.*s",
+			   text_day_clock(r->ts_ms).s, STREAM_ENDPOINT, text_endpoint(r->daddr, r->dport).s, what,
 			   *r->gateway_name ? "  " : "", NAME_LEN, r->gateway_name, (int)sizeof(r->call_id),
 			   r->call_id);
 }

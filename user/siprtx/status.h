@@ -13,7 +13,8 @@
 	TOTAL(absorbed, s->counters[CNT_absorbed])                                                                     \
 	TOTAL(answered, s->answered)                                                                                   \
 	TOTAL(exhausted, s->stats[STAT_no_response] + s->stats[STAT_trying_timeout] +                                  \
-				 s->stats[STAT_progress_timeout] + s->stats[STAT_ringing_timeout])                     \
+				 s->stats[STAT_progress_timeout] + s->stats[STAT_ringing_timeout] +                    \
+				 s->stats[STAT_unreachable])                                                           \
 	TOTAL(given_up, s->stats[STAT_abandoned] + s->stats[STAT_superseded])
 
 enum status_total {

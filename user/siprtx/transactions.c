@@ -86,8 +86,8 @@ static void transaction_row(const struct pins *pins, struct table *t, uint32_t s
 	struct sip_span id = call_id(s);
 
 	table_cell(t, PLAIN, "%u", slot);
-	table_cell(t, PLAIN, "%s", method_name(s->method));
-	table_cell(t, PLAIN, "%s", state_name(word_state(s->word)));
+	table_cell(t, PLAIN, "%s", text_message(s->kind, s->method, word_code(s->word)).s);
+	table_cell(t, PLAIN, "%s", slot_state_name(s->kind, word_state(s->word)));
 	table_cell(t, PLAIN, "%s", progress(s->word).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(s->daddr, s->dport).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(s->saddr, s->sport).s);
@@ -109,17 +109,18 @@ static json_t *transaction_json(const struct pins *pins, uint32_t slot, const st
 	struct sip_span id = call_id(s);
 	uint64_t w = s->word;
 
-	return json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
-			 "slot", (int)slot, "generation", (json_int_t)word_gen(w), "method", method_name(s->method),
-			 "state", state_name(word_state(w)), "stage", stage_name(word_stage(w)), "end",
-			 record_reason_name(word_end(w)), "last_code", (int)word_code(w), "taken", !!(w & WORD_TAKEN),
-			 "gateway", text_endpoint(s->daddr, s->dport).s, "src", text_endpoint(s->saddr, s->sport).s,
-			 "sends", (int)s->sends, "due_in_us",
-			 waits(s) ? json_integer(((int64_t)s->due_ns - (int64_t)now) / 1000) : json_null(), "age_us",
-			 (json_int_t)(age_ns(now, s->first_ns) / 1000), "response_age_us",
-			 s->resp_ns ? json_integer(age_ns(now, s->resp_ns) / 1000) : json_null(), "late_us_max",
-			 (json_int_t)s->late_us_max, "profile", profile_label(pins, s->profile).s, "cseq",
-			 (json_int_t)s->cseq, "call_id", json_text(span_text(s, id), id.len));
+	return json_pack(
+		"{s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
+		"slot", (int)slot, "generation", (json_int_t)word_gen(w), "kind", kind_name(s->kind), "method",
+		method_name(s->method), "state", slot_state_name(s->kind, word_state(w)), "stage",
+		stage_name(word_stage(w)), "end", record_reason_name(word_end(w)), "last_code", (int)word_code(w),
+		"taken", !!(w & WORD_TAKEN), "gateway", text_endpoint(s->daddr, s->dport).s, "src",
+		text_endpoint(s->saddr, s->sport).s, "sends", (int)s->sends, "due_in_us",
+		waits(s) ? json_integer(((int64_t)s->due_ns - (int64_t)now) / 1000) : json_null(), "age_us",
+		(json_int_t)(age_ns(now, s->first_ns) / 1000), "response_age_us",
+		s->resp_ns ? json_integer(age_ns(now, s->resp_ns) / 1000) : json_null(), "late_us_max",
+		(json_int_t)s->late_us_max, "profile", profile_label(pins, s->profile).s, "cseq", (json_int_t)s->cseq,
+		"call_id", json_text(span_text(s, id), id.len));
 }
 
 int cmd_transactions(struct cli *cli, char **args)

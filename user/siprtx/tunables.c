@@ -77,6 +77,8 @@ int cmd_tunables(struct cli *cli, char **args)
 		uint32_t value = *pins_u32(cli->pins.tunables, i), in_force = cli->pins.in_force->tunables[i];
 		char why[256];
 
+		if (!one->name)
+			continue; /* a number not given */
 		if (all)
 			json_object_set_new(all, one->name, tunable_json(i, value, in_force));
 		if (!t)

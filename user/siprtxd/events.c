@@ -41,6 +41,9 @@ void events_write(struct events *ev, const struct call *c, const struct transact
 	out->late_us = e->late_us;
 	out->slot_kind = c->kind;
 	out->method = c->method;
+	out->stage = e->stage;
+	out->pad = 0;
+	out->retry_after = e->retry_after;
 	memcpy(out->addr, c->addr, sizeof(out->addr));
 	memcpy(out->call_id, c->call_id, sizeof(out->call_id));
 	__atomic_store_n(&out->seq, seq, __ATOMIC_RELEASE);

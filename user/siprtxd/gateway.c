@@ -48,6 +48,7 @@ static struct gateway *add(struct gateways *g, const struct siprtx_gateway_key *
 		return NULL;
 	new->key = *key;
 	new->value.profile = NO_PROFILE;
+	new->value.last_retry_after = NO_RETRY_AFTER;
 	if (!tsearch(new, &g->tree, by_key)) {
 		free(new);
 		return NULL;

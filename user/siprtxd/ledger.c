@@ -51,6 +51,12 @@ static struct gateway *gateway_of(struct ledger *l, uint32_t slot)
 	return l->gateway[slot];
 }
 
+/* Nothing came of the gateway's own. */
+static bool is_silence(enum siprtx_end end)
+{
+	return end == END_NO_RESPONSE || end == END_UNREACHABLE;
+}
+
 static void count(struct gateway *g, const struct siprtx_slot *s, const struct transaction_event *e)
 {
 	struct siprtx_gateway *v = &g->value;
@@ -72,19 +78,35 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 		v->silent = 0;
 		v->last_response_ns = e->ns;
 		v->last_code = e->code;
+		if (e->code >= 200)
+			v->last_retry_after = e->retry_after;
 		break;
 	case EV_CANCEL:
 		v->cancelled++;
 		break;
 	case EV_EXHAUSTED:
-		v->exhausted += e->code == END_NO_RESPONSE;
-		v->timeouts += e->code != END_NO_RESPONSE && e->code != END_HELD_TOO_LONG;
+		v->exhausted += is_silence(e->code);
+		v->timeouts += !is_silence(e->code) && e->code != END_HELD_TOO_LONG;
+		break;
+	case EV_ICMP:
+		v->icmp++;
 		break;
 	case EV_COPY:
 	case EV_LATE:
 	case EV_GIVEN_UP:
+	case EV_CONFIRMED:
 		break;
 	}
+}
+
+static void say_response_ended(struct ledger *l, uint32_t slot, const char *how)
+{
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+	char gateway[64];
+
+	log_debug("the %u of the softswitch to %s %s, after %u sends in %llu ms (slot %u).", word_code(slot_word(s)),
+		  format_endpoint(s->daddr, s->dport, gateway, sizeof(gateway)), how, s->sends,
+		  (unsigned long long)(s->last_send_ns - s->first_ns) / 1000000, slot);
 }
 
 static void say_given_up(struct ledger *l, uint32_t slot, enum siprtx_end end)
@@ -115,7 +137,11 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 	count(gateway_of(l, slot), &l->pins->slots[slot], e);
 	events_call(&l->events, slot, &call);
 	events_write(&l->events, &call, e);
-	if (e->kind == EV_GIVEN_UP)
+	if (e->kind == EV_EXHAUSTED && kind_is_response(l->pins->slots[slot].kind))
+		say_response_ended(l, slot, "got no ACK or PRACK");
+	else if (e->kind == EV_GIVEN_UP && e->code == END_LET_GO)
+		say_response_ended(l, slot, "is let go");
+	else if (e->kind == EV_GIVEN_UP)
 		say_given_up(l, slot, e->code);
 	else if (e->kind == EV_EXHAUSTED && call.kind == KIND_REQUEST)
 		say_unanswered(&call);
@@ -153,7 +179,7 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 	record_build(s, &context, &r);
 	recorder_add(l->recorder, &r);
 	/* a call that stands is no route's failure (rule 27) */
-	if (end == END_NO_RESPONSE && !r.in_dialog)
+	if (is_silence(end) && !r.in_dialog)
 		gateway_of(l, slot)->value.silent++;
 }
 
@@ -167,18 +193,35 @@ void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t
 		record(l, slot, end, now_ns);
 		events_call(&l->events, slot, &call);
 	}
-	remember_add(&l->remembered, &s->key, now_ns, exhausted ? &call : NULL);
+	remember_add(&l->remembered, &s->key, now_ns, exhausted ? &call : NULL, s->record_seq);
 	l->gateway[slot] = NULL;
+}
+
+/* One record for the first 1xx and one for the first final: a 200 is repeated until its ACK (13.3.1.4). */
+static void record_late(struct ledger *l, struct exhausted_call *c, const struct siprtx_note *n)
+{
+	bool *recorded = n->code < 200 ? &c->late_provisional : &c->late_final;
+	struct siprtx_record r;
+
+	if (*recorded)
+		return;
+	*recorded = true;
+	/* one that is not there any more was over MAX_RECORDS ago: the journal has it */
+	if (bpf_map_lookup_elem(l->pins->fd[PIN_exhausted], &c->record_seq, &r))
+		return;
+	record_make_late(&r, recorder_next_seq(l->recorder), (n->ns + wall_offset_ns()) / 1000000, n->code, n->slot);
+	recorder_add(l->recorder, &r);
 }
 
 void ledger_late(struct ledger *l, const struct siprtx_note *n)
 {
-	const struct call *call = remember_call(&l->remembered, &n->key);
-	struct transaction_event e = {.kind = EV_LATE, .code = n->code, .ns = n->ns};
+	struct exhausted_call *c = remember_exhausted(&l->remembered, &n->key);
+	struct transaction_event e = {.kind = EV_LATE, .code = n->code, .ns = n->ns, .retry_after = NO_RETRY_AFTER};
 
 	l->pins->stats[STAT_late_responses]++;
-	if (!call)
+	if (!c)
 		return;
-	e.nominal_ms = (n->ns - call->first_ns) / 1000000;
-	events_write(&l->events, call, &e);
+	e.nominal_ms = (n->ns - c->call.first_ns) / 1000000;
+	events_write(&l->events, &c->call, &e);
+	record_late(l, c, n);
 }

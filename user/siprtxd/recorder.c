@@ -94,6 +94,12 @@ static void log_call(struct recorder *r, const struct siprtx_record *record)
 	if (record->gateway_name[0])
 		snprintf(name, sizeof(name), " (%s)", record->gateway_name);
 	format_endpoint(record->daddr, record->dport, gateway, sizeof(gateway));
+	if (record->event == RECORD_LATE_RESPONSE) {
+		log_info("gateway %s%s: late %u, %s call-id %s, %.3f s after record %llu", gateway, name,
+			 record->last_code, record->method, record->call_id, record->delay_ms / 1000.0,
+			 (unsigned long long)record->of_seq);
+		return;
+	}
 	log_info("gateway %s%s: %s, %s call-id %s after %u sends in %.1f s", gateway, name,
 		 record_reason_name(record->reason), record->method, record->call_id, record->sends,
 		 record->duration_ms / 1000.0);

@@ -19,11 +19,6 @@ struct tombstone {
 	uint64_t ns;
 };
 
-struct exhausted_call {
-	struct siprtx_key key;
-	struct call call;
-};
-
 static int by_key(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct siprtx_key)); /* the key comes first in an exhausted_call */
@@ -91,7 +86,8 @@ void remember_close(struct remembered *r)
 }
 
 /* Tells the XDP programs, and keeps what an event of a late response names. */
-static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *call)
+static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *call,
+			   uint64_t record_seq)
 {
 	struct siprtx_txn txn = {.slot = call->slot | TXN_EXHAUSTED, .gen = now_ns / 1000000};
 	struct exhausted_call *new = malloc(sizeof(*new));
@@ -100,24 +96,25 @@ static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, u
 	bpf_map_update_elem(r->pins->fd[PIN_txns], key, &txn, BPF_EXIST);
 	if (!new)
 		return;
-	*new = (struct exhausted_call){*key, *call};
+	*new = (struct exhausted_call){.key = *key, .call = *call, .record_seq = record_seq};
 	if (!tsearch(new, &r->tree, by_key))
 		free(new);
 }
 
-void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *exhausted)
+void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *exhausted,
+		  uint64_t record_seq)
 {
 	if (push(r, key, now_ns))
 		bpf_map_delete_elem(r->pins->fd[PIN_txns], key);
 	else if (exhausted)
-		mark_exhausted(r, key, now_ns, exhausted);
+		mark_exhausted(r, key, now_ns, exhausted, record_seq);
 }
 
-const struct call *remember_call(const struct remembered *r, const struct siprtx_key *key)
+struct exhausted_call *remember_exhausted(const struct remembered *r, const struct siprtx_key *key)
 {
 	struct exhausted_call **found = tfind(key, &r->tree, by_key);
 
-	return found ? &(*found)->call : NULL;
+	return found ? *found : NULL;
 }
 
 static void forget_call(struct remembered *r, const struct siprtx_key *key)

@@ -3,11 +3,20 @@
 #ifndef SIPRTXD_REMEMBER_H
 #define SIPRTXD_REMEMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "events.h"
 #include "pins.h"
+
+/* What is told of a response that still comes to an exhausted transaction (rule 24). */
+struct exhausted_call {
+	struct siprtx_key key;
+	struct call call;
+	uint64_t record_seq;
+	bool late_provisional, late_final; /* recorded */
+};
 
 struct remembered {
 	const struct pins *pins;
@@ -21,10 +30,12 @@ int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns
 void remember_close(struct remembered *r);
 /*
  * From now on the key is only remembered. With `exhausted` a response that still comes is late (rule 24), and
- * remember_call() finds the call. Without memory the key goes at once: a copy still under way may then arm anew.
+ * remember_exhausted() finds the call. Without memory the key goes at once: a copy still under way may then arm anew.
  */
-void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *exhausted);
-const struct call *remember_call(const struct remembered *r, const struct siprtx_key *key);
+void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *exhausted,
+		  uint64_t record_seq);
+/* NULL: not known, or no longer. */
+struct exhausted_call *remember_exhausted(const struct remembered *r, const struct siprtx_key *key);
 /* Takes away the keys that have been kept `keep_ms`, a bounded number a call. */
 void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms);
 size_t remember_count(const struct remembered *r);

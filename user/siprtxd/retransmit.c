@@ -27,9 +27,11 @@ static void sent(struct transactions *t, uint32_t slot, uint64_t word, uint64_t 
 	uint64_t late_us = (now - s->due_ns) / 1000;
 	struct transaction_event e = {
 		.kind = EV_SEND,
+		.code = word_code(word),
 		.ns = now,
 		.nominal_ms = ms_between(s->first_ns, s->due_ns),
 		.late_us = late_us < INT32_MAX ? late_us : INT32_MAX,
+		.retry_after = NO_RETRY_AFTER,
 	};
 
 	s->sends++;
@@ -87,7 +89,7 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	s->sends++;
 	s->last_send_ns = ns;
 	t->env.stats[STAT_copies_counted]++;
-	txn_tell(t, slot, EV_COPY, 0, ns);
+	txn_tell(t, slot, EV_COPY, word_code(word), ns);
 	if (s->step == SLOT_STEP_FINAL)
 		return txn_look_before(t, slot, now);
 	txn_set_overdue(t, slot, false);

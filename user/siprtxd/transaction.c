@@ -65,11 +65,15 @@ static const enum siprtx_stat end_stat[] = {
 	[END_HELD_TOO_LONG] = STAT_held_too_long,
 	[END_ABANDONED] = STAT_abandoned,
 	[END_SUPERSEDED] = STAT_superseded,
+	[END_UNREACHABLE] = STAT_unreachable,
+	[END_LET_GO] = STAT_let_go,
 };
 
 enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end)
 {
-	/* what is counted as exhausted is a call without an answer */
+	/* what is counted as completed and as exhausted is of calls to a gateway */
+	if (kind_is_response(s->kind) && end <= END_NO_RESPONSE)
+		return end == END_NONE ? STAT_confirmed : STAT_unconfirmed;
 	if (s->kind == KIND_REQUEST && end == END_NO_RESPONSE)
 		return STAT_unanswered_other;
 	return end_stat[end];
@@ -77,25 +81,35 @@ enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end)
 
 void txn_tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind kind, uint16_t code, uint64_t ns)
 {
-	struct transaction_event e = {.kind = kind, .code = code, .ns = ns};
+	const struct siprtx_slot *s = &t->env.slots[slot];
+	struct transaction_event e = {.kind = kind, .code = code, .ns = ns, .retry_after = NO_RETRY_AFTER};
 
-	e.nominal_ms = ms_between(t->env.slots[slot].first_ns, ns);
+	if (kind == EV_RESPONSE && code >= 200)
+		e.retry_after = s->retry_after;
+	else if (kind == EV_EXHAUSTED)
+		e.stage = word_stage(slot_word(s));
+	e.nominal_ms = ms_between(s->first_ns, ns);
 	t->env.ops->event(t->env.ctx, slot, &e);
 }
 
-/* The word says it is over: by a response, by CANCEL, or by slot_terminate() here. */
+/* The word says it is over: by a response, by CANCEL, ACK or PRACK, or by slot_terminate() here. */
 static void finish(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns)
 {
+	const struct siprtx_slot *s = &t->env.slots[slot];
 	struct held *h = &t->held[slot];
 	enum siprtx_end end = word_state(word) == ST_COMPLETED ? END_NONE : word_end(word);
 
 	/* given up: that was told and counted then */
 	if (end != END_ABANDONED && end != END_SUPERSEDED)
-		t->env.stats[txn_end_stat(&t->env.slots[slot], end)]++;
+		t->env.stats[txn_end_stat(s, end)]++;
+	if (end == END_PROGRESS_TIMEOUT && word_stage(word) == STAGE_PROGRESS_SDP)
+		t->env.stats[STAT_progress_sdp_timeout]++;
 	t->env.stats[h->stage == STAGE_NOTHING ? STAT_pending : STAT_proceeding]--;
 	txn_set_overdue(t, slot, false);
 	if (end == END_NONE)
-		txn_tell(t, slot, EV_RESPONSE, word_code(word), ns);
+		txn_tell(t, slot, kind_is_response(s->kind) ? EV_CONFIRMED : EV_RESPONSE, word_code(word), ns);
+	else if (end == END_LET_GO)
+		txn_tell(t, slot, EV_GIVEN_UP, end, ns);
 	else if (end == END_CANCELLED)
 		txn_tell(t, slot, EV_CANCEL, 0, ns);
 	else if (end_is_exhaustion(end) || end == END_HELD_TOO_LONG)
@@ -166,7 +180,7 @@ void txn_hold(struct transactions *t, uint32_t slot, uint64_t word)
 	t->held[slot] = (struct held){
 		.gen = word_gen(word), .phase = HELD, .stage = answered ? word_stage(word) : STAGE_NOTHING};
 	t->n_held++;
-	if (s->kind == KIND_INVITE)
+	if (s->kind != KIND_REQUEST) /* superseded as calls, let go as responses */
 		calls_add(t->env.calls, slot);
 	t->env.stats[answered ? STAT_proceeding : STAT_pending]++;
 }
@@ -177,10 +191,11 @@ void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t no
 
 	txn_hold(t, slot, word);
 	s->record_seq = 0;
+	s->icmp_type = s->icmp_code = 0;
 	s->last_send_ns = s->first_ns;
 	s->sends = 1;
 	t->env.stats[STAT_taken]++;
-	txn_tell(t, slot, EV_NEW, 0, s->first_ns);
+	txn_tell(t, slot, EV_NEW, word_code(word), s->first_ns);
 	t->env.ops->prepare(t->env.ctx, slot);
 	slot_take(s, word_gen(word));
 	txn_begin_wait(t, slot, 0, s->first_ns, now);
@@ -204,12 +219,16 @@ void transactions_note(struct transactions *t, const struct siprtx_note *n)
 		txn_begin(t, n->slot, word, now);
 	if (h->phase != HELD || h->gen != word_gen(n->word))
 		return;
-	if (n->kind == NOTE_NEW)
+	if (n->kind == NOTE_NEW) {
 		txn_supersede(t, n->slot, now);
-	else if (n->kind == NOTE_MOVED)
+		txn_answer(t, n->slot, now);
+	} else if (n->kind == NOTE_ICMP) {
+		txn_unreachable(t, n->slot, word, n->code, n->ns);
+	} else if (n->kind == NOTE_MOVED) {
 		txn_look(t, n->slot, word, n->code, n->ns);
-	else if (n->kind == NOTE_COPY && word_sends(t->env.slots[n->slot].kind, word))
+	} else if (n->kind == NOTE_COPY && word_sends(t->env.slots[n->slot].kind, word)) {
 		txn_count_copy(t, n->slot, word, n->ns, now);
+	}
 }
 
 static enum siprtx_end stage_end(const struct transactions *t, uint32_t slot, enum siprtx_stage stage)
@@ -230,10 +249,13 @@ static void expire(struct transactions *t, const struct deadline *d)
 
 	if (h->phase != HELD || h->gen != d->gen || (!due && h->look_ns != d->due_ns))
 		return;
-	/* a lost swap means a response or CANCEL came in between; there are few of those in a transaction's life */
+	/* a lost swap means a response, CANCEL, ACK or PRACK came in between; there are few of those in a transaction's
+	 * life */
 	for (;;) {
 		word = slot_word(s);
 		end = word_end(word);
+		if (txn_is_switched_off(t, s))
+			return txn_let_go(t, d->slot, now);
 		if (word_sends(s->kind, word) && !end) {
 			if (txn_is_abandoned(t, s, now)) {
 				if (txn_give_up(t, d->slot, word, END_ABANDONED, now))

@@ -25,6 +25,8 @@ struct transaction_event {
 	uint64_t ns;
 	uint32_t nominal_ms; /* since the first send, by the schedule */
 	int32_t late_us;
+	uint32_t retry_after;	 /* EV_RESPONSE, s; NO_RETRY_AFTER */
+	enum siprtx_stage stage; /* EV_EXHAUSTED: in which it ended */
 };
 
 struct transaction_ops {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files of a transaction's life share: transaction.c (begin to end), waiting.c, retransmit.c, given_up.c,
- * adopt.c. */
+ * let_go.c, unreachable.c, adopt.c. */
 #ifndef SIPRTXD_TRANSACTION_PRIVATE_H
 #define SIPRTXD_TRANSACTION_PRIVATE_H
 
@@ -110,5 +110,22 @@ bool txn_is_abandoned(const struct transactions *t, const struct siprtx_slot *s,
 bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum siprtx_end end, uint64_t now);
 /* The call goes to another gateway: those that were silent for long enough are not called any more. */
 void txn_supersede(struct transactions *t, uint32_t slot, uint64_t now);
+
+/* unreachable.c */
+
+/*
+ * ICMP (type << 8 | code) says that a copy could not be delivered: evidence (rule 46), and with icmp_ends the end of a
+ * transaction that is calling.
+ */
+void txn_unreachable(struct transactions *t, uint32_t slot, uint64_t word, uint16_t icmp, uint64_t ns);
+
+/* let_go.c */
+
+/* Is it a response, and `confirm` switched off? Then no ACK and no PRACK is looked for any more. */
+bool txn_is_switched_off(const struct transactions *t, const struct siprtx_slot *s);
+/* Ends a response that is held, for its ACK or PRACK does not matter any more. */
+void txn_let_go(struct transactions *t, uint32_t slot, uint64_t now);
+/* A new one: a final response ends the waiting for the PRACK of those that went before it (RFC 3262, 3). */
+void txn_answer(struct transactions *t, uint32_t slot, uint64_t now);
 
 #endif

@@ -42,7 +42,7 @@ struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_
 	uint32_t elapsed_ms = ms_between(s->first_ns, from_ns);
 
 	/* a 1xx may come before the note of the capture, but not before the first wait began */
-	if (s->kind == KIND_REQUEST)
+	if (s->kind != KIND_INVITE)
 		return schedule_next_request(profile, step, elapsed_ms,
 					     step && word_state(slot_word(s)) == ST_PROCEEDING);
 	return schedule_next(profile, step, elapsed_ms);
