@@ -93,16 +93,15 @@ int reclaim_look(struct reclaim *r, const struct pins *pins, const struct free_l
 
 int reclaim_take(struct reclaim *r, const struct pins *pins, struct free_list *free_list)
 {
-	const struct lost_slot *lost = r->lost;
 	struct lost_slot *still = NULL;
-	unsigned at = 0, known = lost ? r->n : 0;
+	unsigned at = 0;
 	int n = find_lost(pins, free_list, &still), taken = 0;
 
 	/* both lists are in the order of the slots */
-	for (int i = 0; i < n; i++) {
-		while (at < known && lost[at].slot < still[i].slot)
+	for (int i = 0; still && i < n; i++) {
+		while (at < r->n && r->lost[at].slot < still[i].slot)
 			at++;
-		if (at == known || lost[at].slot != still[i].slot || lost[at].gen != still[i].gen)
+		if (at == r->n || r->lost[at].slot != still[i].slot || r->lost[at].gen != still[i].gen)
 			continue;
 		slot_free(free_list, pins->slots, still[i].slot);
 		taken++;
