@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,6 +21,22 @@
 #include <unistd.h>
 
 #include "filter.h"
+
+static char path[] = "/tmp/siprtx-test-XXXXXX";
+
+static int make_file(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	return fd < 0 || close(fd);
+}
+
+static int remove_it(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
 
 /* What `act` returns under the filter: 0, or an errno. */
 static int under_filter(bool loads, int (*act)(void))
@@ -116,11 +133,10 @@ static int thread_calls(void)
 static int serve(void)
 {
 	struct timespec pause = {.tv_nsec = 1000};
-	char path[] = "/tmp/siprtx-test-XXXXXX";
 	char *memory = malloc(1 << 20);
 	time_t now = time(NULL);
 	struct tm tm;
-	int fd = mkstemp(path), sockets[3];
+	int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC), sockets[3];
 
 	if (fd < 0 || !memory)
 		return 1;
@@ -175,5 +191,5 @@ int main(void)
 		cmocka_unit_test(who_loads_may_load_and_no_more),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_file, remove_it);
 }
