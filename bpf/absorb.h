@@ -5,6 +5,7 @@
 
 #include "confirm.h"
 #include "parse.h"
+#include "reply.h"
 #include "slot.h"
 
 /* The controller sees by these that the copies have stopped (rule 18). One seen twice (rule 30) has no gap of its own.
@@ -47,6 +48,8 @@ static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, 
 	__u64 word, now;
 
 	slot = held_slot(txn, &word);
+	if (slot && is_replied(slot, word) && !answered_late(word))
+		return repeat_of_replied(txn, word, key);
 	if (!slot || !alive || word_state(word) == ST_TERMINATED)
 		return pass(CNT_remembered);
 	if (!word_sends(slot->kind, word))

@@ -103,6 +103,7 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	if (!out)
 		return pass(CNT_not_outside);
 	keep_addresses(slot, p);
+	keep_way_back(ctx, slot, p);
 	make_frame(slot, p, out, &fib, reason == BPF_FIB_LKUP_RET_NO_NEIGH);
 	slot->key = *key;
 	slot->first_ns = now;

@@ -6,6 +6,7 @@
 #include "count.h"
 #include "key.h"
 #include "parse.h"
+#include "reply.h"
 #include "slot.h"
 
 static __always_inline __u32 stage_of(__u32 code, int body)
@@ -77,9 +78,11 @@ static __always_inline __u32 message_end(const struct packet *p)
 	return SLOT_L3 + (p->l4_off - p->l3_off) + sizeof(struct udphdr) + p->sip_len;
 }
 
-/* Returns the counter of what was done; the response passes in every case. */
-static __always_inline int response(const struct packet *p, const struct siprtx_slot *buf, const struct sip_msg *m)
+/* Returns the counter of what was done; it says whether the response passes (is_absorbed). */
+static __always_inline int response(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu)
 {
+	const struct siprtx_slot *buf = &cpu->buf;
+	const struct sip_msg *m = &cpu->msg;
 	struct siprtx_hash_key *secret = map_one(&hash_key);
 	__u32 length = message_end(p) - m->body;
 	struct siprtx_slot *slot;
@@ -88,13 +91,13 @@ static __always_inline int response(const struct packet *p, const struct siprtx_
 	__u64 word;
 
 	if (!secret || (m->method != SIP_INVITE && !has_method(methods_known(), m->method)))
-		return CNT_response_other;
+		return m->method == SIP_CANCEL ? cancel_answered(buf, m, CNT_response_other) : CNT_response_other;
 	if (m->content_length != ~0u && m->content_length > length)
 		return CNT_short_body;
 	sip_key(buf, m, m->method, secret, &key);
 	txn = bpf_map_lookup_elem(&txns, &key);
 	if (!txn)
-		return CNT_response_unknown;
+		return m->method == SIP_CANCEL ? cancel_answered(buf, m, CNT_response_unknown) : CNT_response_unknown;
 	if (txn->slot & TXN_EXHAUSTED) {
 		__u64 now = bpf_ktime_get_ns();
 
@@ -106,6 +109,8 @@ static __always_inline int response(const struct packet *p, const struct siprtx_
 		return CNT_response_repeat;
 	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
 		return CNT_wrong_source;
+	if (is_replied(slot, word))
+		return late_to_replied(ctx, p, cpu, slot, word, txn->slot, &key);
 	keep_retry_after(slot, word, buf, m);
 	return move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn->slot);
 }

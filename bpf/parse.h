@@ -142,19 +142,11 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 	return CNT_not_ip;
 }
 
-/*
- * Copies the IP packet into `buf` at SLOT_L3 and lets the scanner read it. Returns SIP_OK and *m filled in, or
- * -1 when the packet was counted already and only has to pass.
- */
-static __always_inline int read_message(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf,
-					struct sip_msg *m)
+/* Copies the IP packet, of SLOT_ROOM bytes at most, into `buf` at SLOT_L3. */
+static __always_inline long load_packet(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf)
 {
-	__u32 len = p->ip_len, beg, verdict;
+	__u32 len = p->ip_len;
 
-	if (len > SLOT_ROOM) {
-		count(CNT_too_long);
-		return -1;
-	}
 	/* the verifier of 6.1 wants the bounds where it can see them: in one register, not before a mask */
 	asm volatile("%[len] &= 0x7ff\n"
 		     "if %[len] < 28 goto +1\n"
@@ -162,7 +154,23 @@ static __always_inline int read_message(struct xdp_md *ctx, const struct packet 
 		     "%[len] = 28\n"
 		     : [len] "+r"(len)
 		     : [room] "i"(SLOT_ROOM));
-	if (bpf_xdp_load_bytes(ctx, p->l3_off, (void *)buf + SLOT_L3, len)) {
+	return bpf_xdp_load_bytes(ctx, p->l3_off, (void *)buf + SLOT_L3, len);
+}
+
+/*
+ * Copies the IP packet into `buf` and lets the scanner read it. Returns SIP_OK and *m filled in, or -1 when the packet
+ * was counted already and only has to pass.
+ */
+static __always_inline int read_message(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf,
+					struct sip_msg *m)
+{
+	__u32 beg, verdict;
+
+	if (p->ip_len > SLOT_ROOM) {
+		count(CNT_too_long);
+		return -1;
+	}
+	if (load_packet(ctx, p, buf)) {
 		count(CNT_truncated);
 		return -1;
 	}

@@ -74,6 +74,8 @@ static __always_inline int inside(struct xdp_md *ctx)
 	buf = slot ?: &cpu->buf;
 	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
+	if (cpu->msg.method == SIP_ACK && !cpu->msg.code && ack_of_reply(buf, &cpu->msg))
+		return XDP_DROP;
 	if (cpu->msg.code) {
 		kind = awaited_kind(&cpu->msg);
 		if (kind < 0)
@@ -106,7 +108,9 @@ static __always_inline int outside(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (!cpu->msg.code)
 		return pass(request_in(&p, &cpu->buf, &cpu->msg));
-	return pass(response(&p, &cpu->buf, &cpu->msg));
+	reason = response(ctx, &p, cpu);
+	count(reason);
+	return is_absorbed(reason) ? XDP_DROP : XDP_PASS;
 }
 
 SEC("xdp.frags")

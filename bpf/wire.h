@@ -38,6 +38,22 @@ static __always_inline void keep_addresses(struct siprtx_slot *slot, const struc
 	slot->dport = p->dport;
 }
 
+/* How the packet came, for a reply to go the way back. What cannot be read stays 0, and there is no reply. */
+static __always_inline void keep_way_back(struct xdp_md *ctx, struct siprtx_slot *slot, const struct packet *p)
+{
+	__u8 l2[sizeof(struct ethhdr) + 8] = {};
+	__be16 *at = (void *)l2 + 2 * ETH_ALEN;
+
+	slot->reply_tag = 0;
+	slot->in_tags = (p->l3_off - sizeof(struct ethhdr)) / 4;
+	slot->ingress = bpf_xdp_load_bytes(ctx, 0, l2, sizeof(l2)) ? 0 : ctx->ingress_ifindex;
+	__builtin_memcpy(slot->from_mac, l2 + ETH_ALEN, ETH_ALEN);
+	slot->in_tci[0] = at[1];
+	slot->in_tci[1] = at[3];
+	if (slot->in_tags && at[0] == bpf_htons(ETH_P_8021AD))
+		slot->in_tags |= SLOT_IN_8021AD;
+}
+
 /* Asks the kernel where the packet in the slot goes. Returns a bpf_fib_lookup code and fills *fib. */
 static __always_inline int find_route(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *slot,
 				      struct bpf_fib_lookup *fib)

@@ -68,6 +68,13 @@ enum siprtx_end {
 };
 
 #define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
+/*
+ * Flags of an exhausted INVITE (ST_TERMINATED) that siprtx itself has answered (rule 50): it is held on, and what
+ * belongs to that answer is absorbed. The code is that of a late 2xx once one was seen; it ends the absorption on the
+ * inside.
+ */
+#define WORD_REPLIED   (1u << 9)
+#define WORD_CANCELLED (1u << 10) /* siprtx has sent a CANCEL for it: what answers that is absorbed too */
 
 static inline __u32 word_gen(__u64 w)
 {
@@ -143,12 +150,13 @@ struct siprtx_slot {
 	__u8 wire;    /* WIRE_* */
 	__u8 kind;    /* enum siprtx_kind */
 	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
-	__u8 pad[2];
+	__u8 in_tags; /* VLAN tags it came with, 0..2; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad */
+	__u8 pad;
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
 	__u32 retry_after; /* of its final response, s; NO_RETRY_AFTER; written before the word says so */
-	__u32 pad2;
+	__u32 ingress;	   /* ifindex of the inside interface, for a reply to go back there; written at capture */
 	/* written by the controller alone */
 	__u64 resp_ns; /* when the present stage was entered, 0: no response yet */
 	__u64 due_ns;  /* the next deadline */
@@ -157,15 +165,18 @@ struct siprtx_slot {
 	__u16 sends;	  /* datagrams known to have gone to the gateway, the first one included */
 	__u16 step;	  /* interval being waited on: 0..9, 10: a further last one; SLOT_STEP_FINAL after them */
 	__u64 record_seq; /* of its record, given before the record is written; 0: none */
-	__u8 icmp_type;	  /* the last ICMP unreachable that quoted it; 0: none */
+	__u16 in_tci[2];  /* VLAN tags it came with, network order, outer first; in_tags of them; written at capture */
+	__u32 reply_tag;  /* by the controller: of To in siprtx's own reply, 0: none was made */
+	__u8 from_mac[6]; /* whoever handed it over; written at capture */
+	__u8 icmp_type;	  /* by the controller: the last ICMP unreachable that quoted it; 0: none */
 	__u8 icmp_code;
-	__u8 reserved[SLOT_HEADER - 178];
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */
 	__u8 frame[SLOT_SIZE - SLOT_HEADER];
 };
 
 #define SLOT_STEP_FINAL 0xffff
 #define NO_RETRY_AFTER	0xffffffffu
+#define SLOT_IN_8021AD	0x80
 
 enum siprtx_wire {			 /* siprtx_slot.wire */
 		   WIRE_NO_MAC = 1 << 0, /* no neighbour at capture: the MACs are to be filled in */
@@ -204,6 +215,12 @@ enum siprtx_note_kind {
 	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 	NOTE_ICMP = 5,	/* an ICMP unreachable quotes it; code: type << 8 | code */
+	/* of an INVITE with WORD_REPLIED; slot and word are its own */
+	NOTE_REPLY_ACKED = 12,	    /* the ACK to the reply was absorbed */
+	NOTE_REPLY_REPEAT = 13,	    /* the INVITE came again and was absorbed: the reply is due again */
+	NOTE_REPLY_LATE = 14,	    /* a 1xx or 2xx (code) of the gateway passed */
+	NOTE_REPLY_CANCEL_OK = 15,  /* the response (code) to siprtx's CANCEL was absorbed */
+	NOTE_REPLY_LATE_FINAL = 16, /* any other final response (code) was absorbed: struct siprtx_late_final */
 };
 
 struct siprtx_note {
@@ -213,6 +230,12 @@ struct siprtx_note {
 	__u32 slot;
 	__u16 kind;
 	__u16 code;
+};
+
+struct siprtx_late_final {
+	struct siprtx_note note;
+	__u32 response; /* the slot it was put into: IP packet at SLOT_L3, sip_off, sip_len; the controller frees it */
+	__u32 pad;
 };
 
 /*
@@ -329,7 +352,8 @@ struct siprtx_record {
 	__u8 stage;	/* enum siprtx_stage in which it ended */
 	__u8 icmp_type; /* as in the slot */
 	__u8 icmp_code;
-	__u8 pad[3];
+	__u8 pad;
+	__u16 reply;	/* code siprtx answered with, 0: it did not */
 	__u64 of_seq;	/* late response: of the exhausted one's record */
 	__u32 delay_ms; /* and how long after its end */
 	__u32 pad2;
@@ -399,6 +423,7 @@ enum siprtx_event_kind {
 	EV_ICMP = 9,	  /* an ICMP unreachable; type << 8 | code in code */
 	/* the ACK or PRACK came; code: of the response, as in its other events */
 	EV_CONFIRMED = 12,
+	EV_REPLIED = 15, /* siprtx answered the INVITE itself; code */
 };
 
 #define MAX_EVENTS 16384

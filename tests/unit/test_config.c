@@ -182,10 +182,6 @@ static const struct fault {
 	{GATEWAY "address = 192.0.2.1\nprofile = fast\n", 6, "profile \"fast\" that is not defined",
 	 "Known are standard, unstable, fast-failover"},
 	{GATEWAY "address = 192.0.2.1\nprofile = a b\n", 6, "profile cannot be \"a b\"", "name of a profile"},
-	{GATEWAY "address = 192.0.2.1\non_exhausted = reply-408\n", 6,
-	 "on_exhausted = reply-408 is not in this version", "Use on_exhausted = record"},
-	{GATEWAY "address = 192.0.2.1\non_exhausted = reply-503\n", 6,
-	 "on_exhausted = reply-503 is not in this version", "Use on_exhausted = record"},
 	{GATEWAY "address = 192.0.2.1\non_exhausted = 503\n", 6, "on_exhausted cannot be \"503\"", "Use record"},
 };
 

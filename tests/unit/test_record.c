@@ -212,7 +212,7 @@ static void whole_line(void **state)
 			    "\"to_uri\":\"sip:2001@10.77.2.2\",\"in_dialog\":false,\"src\":\"10.77.1.2:5060\","
 			    "\"sends\":11,\"first_send\":\"2026-01-01T00:00:10.001Z\","
 			    "\"last_send\":\"2026-01-01T00:00:41.501Z\",\"duration_ms\":31999,\"last_code\":100,"
-			    "\"timer_late_us_max\":123,\"stage\":\"trying\",\"icmp\":null}\n");
+			    "\"timer_late_us_max\":123,\"stage\":\"trying\",\"icmp\":null,\"reply\":0}\n");
 	free(line);
 }
 

@@ -25,6 +25,7 @@
 #include "schedule.h"
 
 #define LONGEST_PATIENCE_MS 10000 /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
+#define TIMER_B_MS	    32000 /* RFC 3261 17.1.1.2: a client has given up by then */
 
 static void check_kernel(bool loaded, struct problems *problems)
 {
@@ -163,6 +164,27 @@ static void check_patience(const struct config *c, struct problems *problems)
 			"timeout_invite is 0 in %s, and a call is tried for up to %g s", names, longest / 1000.0);
 }
 
+/* A reply after the softswitch's own Timer B answers nobody. */
+static void check_replies(const struct config *c, struct problems *problems)
+{
+	for (unsigned i = 0; i < c->n_gateways; i++) {
+		const struct config_gateway *g = &c->gateway[i];
+		const struct config_profile *profile = &c->profile[g->profile];
+		uint64_t window = schedule_window_ms(profile->field);
+		char remedy[128], where[NAME_LEN + 8];
+
+		if (g->on_exhausted == ON_EXHAUSTED_RECORD || window < TIMER_B_MS)
+			continue;
+		snprintf(remedy, sizeof(remedy),
+			 "Set timeout_invite of profile %s under the softswitch's own INVITE timer", profile->name);
+		snprintf(where, sizeof(where), "gateway %s", g->name);
+		problem_add(
+			problems, PROBLEM_WARNING, where, remedy,
+			"on_exhausted answers an INVITE %g s after it was sent, when the softswitch has given it up",
+			window / 1000.0);
+	}
+}
+
 static void check_conntrack(const struct config *c, struct problems *problems)
 {
 	long long flows = read_sysctl("/proc/sys/net/netfilter/nf_conntrack_count");
@@ -262,4 +284,5 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 	if (c->mode == MODE_INLINE)
 		check_forwarding(c, problems);
 	check_patience(c, problems);
+	check_replies(c, problems);
 }

@@ -68,6 +68,8 @@ struct config {
 int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out,
 		struct problems *problems);
 void config_free(struct config *c);
+/* Is there a gateway whose exhausted INVITEs siprtx answers itself? */
+bool config_replies(const struct config *c);
 /* "siprtx.conf:4: inside", or the key alone where it was not set. Lasts as long as `c` and `key`. */
 const char *config_where(const struct config *c, const char *key);
 

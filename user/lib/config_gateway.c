@@ -52,11 +52,10 @@ static void set_profile(struct parser *p, const struct key *key, char *value)
 
 static void set_on_exhausted(struct parser *p, const struct key *key, char *value)
 {
-	static const char later[] = "record, and let routing read the records";
 	static const struct choice actions[] = {
 		{"record", ON_EXHAUSTED_RECORD},
-		{"reply-408", ON_EXHAUSTED_REPLY_408, later},
-		{"reply-503", ON_EXHAUSTED_REPLY_503, later},
+		{"reply-408", ON_EXHAUSTED_REPLY_408},
+		{"reply-503", ON_EXHAUSTED_REPLY_503},
 		{0},
 	};
 	int action;
@@ -103,6 +102,14 @@ static void close_gateway(struct parser *p, struct section *s)
 			return;
 		}
 	}
+}
+
+bool config_replies(const struct config *c)
+{
+	for (unsigned i = 0; i < c->n_gateways; i++)
+		if (c->gateway[i].on_exhausted != ON_EXHAUSTED_RECORD)
+			return true;
+	return false;
 }
 
 const struct section_kind section_gateway = {

@@ -161,6 +161,7 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 		.stage = word_stage(word),
 		.icmp_type = s->icmp_type,
 		.icmp_code = s->icmp_code,
+		.reply = c->reply,
 	};
 	memcpy(out->saddr, s->saddr, sizeof(out->saddr));
 	memcpy(out->daddr, s->daddr, sizeof(out->daddr));
@@ -238,6 +239,7 @@ json_t *record_json(const struct siprtx_record *r)
 		{"timer_late_us_max", json_integer(r->late_us_max)},
 		{"stage", json_string(stage_name(r->stage))},
 		{"icmp", icmp(r)},
+		{"reply", json_integer(r->reply)},
 		{"of_seq", json_integer(r->of_seq), !late},
 		{"delay_ms", json_integer(r->delay_ms), !late},
 		{"truncated", json_true(), !r->truncated},

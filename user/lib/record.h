@@ -17,6 +17,7 @@ struct record_context {
 	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	const char *node, *boot_id, *gateway_name, *profile;
 	enum siprtx_end reason;
+	uint16_t reply; /* with what siprtx answers the INVITE, 0: it does not */
 };
 
 /* Reads the message in the slot with the SIP scanner; what cannot be read stays empty. A NUL in it becomes '?'. */

@@ -44,6 +44,16 @@ bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
 	return swap(s, &seen, next | (uint64_t)end << 12);
 }
 
+bool slot_flag(struct siprtx_slot *s, uint32_t gen, uint32_t set, uint32_t clear)
+{
+	uint64_t word = slot_word(s);
+
+	while (word_gen(word) == gen && word_state(word) == ST_TERMINATED)
+		if (swap(s, &word, (word & ~(uint64_t)clear) | set))
+			return true;
+	return false;
+}
+
 static void push(const struct free_list *f, uint32_t slot)
 {
 	uint64_t head = __atomic_load_n(f->head, __ATOMIC_ACQUIRE);
@@ -65,6 +75,21 @@ void slot_free(const struct free_list *f, struct siprtx_slot *slots, uint32_t sl
 	s->icmp_type = s->icmp_code = 0;
 	s->sends = s->step = 0;
 	push(f, slot);
+}
+
+int64_t slot_obtain(const struct free_list *f)
+{
+	uint64_t head = __atomic_load_n(f->head, __ATOMIC_ACQUIRE);
+
+	while ((uint32_t)head) {
+		uint32_t slot = (uint32_t)head - 1;
+		uint32_t below = __atomic_load_n(&f->below[2 * (size_t)slot], __ATOMIC_RELAXED);
+
+		if (__atomic_compare_exchange_n(f->head, &head, free_head_moved(head, below), false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return slot;
+	}
+	return -1;
 }
 
 int64_t free_list_below(const struct free_list *f, int64_t slot)

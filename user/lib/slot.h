@@ -26,7 +26,13 @@ bool slot_give_up(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 /* From the word last looked at to ST_TERMINATED. False: the word is another by now, nothing changed; look again. */
 bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 
-/* The stack of free slots (abi.h). One thread of one process gives back, the XDP programs take. */
+/*
+ * Sets or clears flags of a terminated slot of this generation (WORD_REPLIED, WORD_CANCELLED). False: it is another by
+ * now.
+ */
+bool slot_flag(struct siprtx_slot *s, uint32_t gen, uint32_t set, uint32_t clear);
+
+/* The stack of free slots (abi.h). One thread of one process gives back; it and the XDP programs take. */
 struct free_list {
 	__u32 *below; /* 8 bytes an entry, as a mapped u32 array has it */
 	__u64 *head;
@@ -37,6 +43,9 @@ struct free_list {
  * then onto the free list. From here on a {slot, generation} of `txns` that was its own matches nothing.
  */
 void slot_free(const struct free_list *f, struct siprtx_slot *slots, uint32_t slot);
+/* Takes the top one for the controller's own use, -1: none is free. Its word stays ST_FREE; slot_free() gives it back.
+ */
+int64_t slot_obtain(const struct free_list *f);
 /* The slot below `slot`, -1: the last; of -1 the top one. For a walk while nothing is taken. */
 int64_t free_list_below(const struct free_list *f, int64_t slot);
 

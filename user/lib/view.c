@@ -261,6 +261,7 @@ const char *event_name(enum siprtx_event_kind kind)
 		[EV_GIVEN_UP] = "given_up",
 		[EV_ICMP] = "icmp",
 		[EV_CONFIRMED] = "confirmed",
+		[EV_REPLIED] = "replied",
 	};
 
 	return NAME_OF(names, kind);

@@ -61,6 +61,9 @@ static struct text what(const struct siprtx_event *e)
 	case EV_CONFIRMED:
 		snprintf(t.s, sizeof(t.s), "%s", e->slot_kind == KIND_RELIABLE ? "PRACK" : "ACK");
 		break;
+	case EV_REPLIED:
+		snprintf(t.s, sizeof(t.s), "%u by siprtx", e->code);
+		break;
 	case EV_CANCEL:
 		snprintf(t.s, sizeof(t.s), "CANCEL");
 		break;
@@ -81,7 +84,9 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 {
 	bool timed = e->kind == EV_SEND || has_reason(e);
 	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
-	const char *arrow = from_gateway(e) || e->kind == EV_ICMP ? "<--" : has_reason(e) ? "--x" : "-->";
+	const char *arrow = from_gateway(e) || e->kind == EV_ICMP || e->kind == EV_REPLIED ? "<--"
+			    : has_reason(e)						   ? "--x"
+											   : "-->";
 	char nominal[32] = "", late[32] = "";
 
 	if (timed)
@@ -96,15 +101,15 @@ static int print_text(const struct cli *cli, const struct siprtx_event *e, uint6
 static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 {
 	char ts[32], icmp[32];
-	json_t *event = json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}",
-				  "schema_version", CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts",
-				  format_time(unix_ms, ts, sizeof(ts)), "event", event_name(e->kind), "kind",
-				  kind_name(e->slot_kind), "method", method_name(e->method), "slot", (int)e->slot,
-				  "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s,
-				  "attempt", (int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us",
-				  e->late_us, "code", has_code(e) ? json_integer(e->code) : json_null(), "reason",
-				  has_reason(e) ? json_string(reason(e)) : json_null(), "call_id",
-				  json_text(e->call_id, sizeof(e->call_id)));
+	json_t *event = json_pack(
+		"{s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:i, s:I, s:i, s:o, s:o, s:o}", "schema_version",
+		CLI_SCHEMA_VERSION, "seq", (json_int_t)e->seq, "ts", format_time(unix_ms, ts, sizeof(ts)), "event",
+		event_name(e->kind), "kind", kind_name(e->slot_kind), "method", method_name(e->method), "slot",
+		(int)e->slot, "generation", (json_int_t)e->gen, "gateway", text_endpoint(e->addr, e->port).s, "attempt",
+		(int)e->attempt, "nominal_ms", (json_int_t)e->nominal_ms, "late_us", e->late_us, "code",
+		has_code(e) || e->kind == EV_REPLIED ? json_integer(e->code) : json_null(), "reason",
+		has_reason(e) ? json_string(reason(e)) : json_null(), "call_id",
+		json_text(e->call_id, sizeof(e->call_id)));
 
 	/* what only some of them have */
 	if (e->kind == EV_EXHAUSTED)

@@ -23,6 +23,17 @@ static uint32_t profile_of(const struct pins *pins, const struct gateway *g)
 	return profile;
 }
 
+static const char *on_exhausted_name(uint32_t on_exhausted)
+{
+	static const char *const name[] = {
+		[ON_EXHAUSTED_RECORD] = "record",
+		[ON_EXHAUSTED_REPLY_408] = "reply-408",
+		[ON_EXHAUSTED_REPLY_503] = "reply-503",
+	};
+
+	return on_exhausted < sizeof(name) / sizeof(*name) ? name[on_exhausted] : "unknown";
+}
+
 static void gateway_row(const struct pins *pins, struct table *t, const struct gateway *g, uint64_t now)
 {
 	const struct siprtx_gateway *v = &g->value;
@@ -30,6 +41,7 @@ static void gateway_row(const struct pins *pins, struct table *t, const struct g
 	table_cell(t, PLAIN, "%s", text_endpoint(g->key.addr, g->key.port).s);
 	table_cell(t, PLAIN, "%.*s", NAME_LEN, *v->name ? v->name : "-");
 	table_cell(t, PLAIN, "%s", profile_label(pins, profile_of(pins, g)).s);
+	table_cell(t, PLAIN, "%s", on_exhausted_name(v->on_exhausted));
 	table_cell(t, PLAIN, "%llu", v->invites);
 	table_cell(t, PLAIN, "%llu", v->sends);
 	table_cell(t, PLAIN, "%llu", v->answered);
@@ -53,7 +65,7 @@ static json_t *gateway_json(const struct pins *pins, const struct gateway *g, ui
 {
 	const struct siprtx_gateway *v = &g->value;
 
-	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:I}", "gateway",
+	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:I, s:s}", "gateway",
 			 text_endpoint(g->key.addr, g->key.port).s, "name", json_text(v->name, NAME_LEN), "profile",
 			 profile_label(pins, profile_of(pins, g)).s, "invites", (json_int_t)v->invites,
 			 "retransmissions", (json_int_t)v->sends, "answered", (json_int_t)v->answered, "exhausted",
@@ -62,7 +74,7 @@ static json_t *gateway_json(const struct pins *pins, const struct gateway *g, ui
 			 age_json(now, v->last_invite_ns), "last_response_age_us", age_json(now, v->last_response_ns),
 			 "last_code", (json_int_t)v->last_code, "last_retry_after",
 			 v->last_retry_after == NO_RETRY_AFTER ? json_null() : json_integer(v->last_retry_after),
-			 "icmp", (json_int_t)v->icmp);
+			 "icmp", (json_int_t)v->icmp, "on_exhausted", on_exhausted_name(v->on_exhausted));
 }
 
 int cmd_gateways(struct cli *cli, char **args)
@@ -85,9 +97,9 @@ int cmd_gateways(struct cli *cli, char **args)
 		err = cli_print_json(cli,
 				     json_pack("{s:i, s:o}", "schema_version", CLI_SCHEMA_VERSION, "gateways", all));
 	} else {
-		t = table_new(
-			"GATEWAY:NAME:PROFILE:>INVITES:>RESENT:>ANSWERED:>EXHAUSTED:>IN A ROW:>TIMEOUTS:>CANCELLED:"
-			">CALLED AGO:RESPONDED AGO");
+		t = table_new("GATEWAY:NAME:PROFILE:ON EXHAUSTED:>INVITES:>RESENT:>ANSWERED:>EXHAUSTED:>IN A "
+			      "ROW:>TIMEOUTS:>CANCELLED:"
+			      ">CALLED AGO:RESPONDED AGO");
 		for (i = 0; t && i < n; i++)
 			gateway_row(&cli->pins, t, &list[i], now);
 		err = cli_print_table(cli, t, 0);

@@ -72,7 +72,8 @@ static struct text progress(uint64_t word)
 		snprintf(t.s, sizeof(t.s), "%u", word_code(word));
 		break;
 	case ST_TERMINATED:
-		snprintf(t.s, sizeof(t.s), "%s", record_reason_name(word_end(word)));
+		snprintf(t.s, sizeof(t.s), "%s%s", record_reason_name(word_end(word)),
+			 word & WORD_REPLIED ? ", replied" : "");
 		break;
 	default:
 		snprintf(t.s, sizeof(t.s), "%s", word_end(word) ? record_reason_name(word_end(word)) : "-");
@@ -110,7 +111,7 @@ static json_t *transaction_json(const struct pins *pins, uint32_t slot, const st
 	uint64_t w = s->word;
 
 	return json_pack(
-		"{s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o}",
+		"{s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:i, s:o, s:I, s:o, s:I, s:s, s:I, s:o, s:b}",
 		"slot", (int)slot, "generation", (json_int_t)word_gen(w), "kind", kind_name(s->kind), "method",
 		method_name(s->method), "state", slot_state_name(s->kind, word_state(w)), "stage",
 		stage_name(word_stage(w)), "end", record_reason_name(word_end(w)), "last_code", (int)word_code(w),
@@ -120,7 +121,7 @@ static json_t *transaction_json(const struct pins *pins, uint32_t slot, const st
 		(json_int_t)(age_ns(now, s->first_ns) / 1000), "response_age_us",
 		s->resp_ns ? json_integer(age_ns(now, s->resp_ns) / 1000) : json_null(), "late_us_max",
 		(json_int_t)s->late_us_max, "profile", profile_label(pins, s->profile).s, "cseq", (json_int_t)s->cseq,
-		"call_id", json_text(span_text(s, id), id.len));
+		"call_id", json_text(span_text(s, id), id.len), "replied", !!(w & WORD_REPLIED));
 }
 
 int cmd_transactions(struct cli *cli, char **args)

@@ -19,6 +19,12 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 	struct siprtx_slot *s = &t->env.slots[slot];
 
 	t->env.stats[STAT_adopted]++;
+	if (word_state(word) == ST_TERMINATED && word & WORD_REPLIED) {
+		t->held[slot] = (struct held){.gen = word_gen(word)};
+		t->n_held++;
+		txn_end(t, slot, word_end(word));
+		return false;
+	}
 	if (!s->sends) {
 		txn_begin(t, slot, word, now);
 		return false;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE /* epoll_pwait2 */
 #include "controller.h"
 
 #include <bpf/bpf.h>
@@ -23,7 +22,9 @@
 #include "log.h"
 #include "netlink.h"
 #include "privilege.h"
+#include "prompt.h"
 #include "reclaim.h"
+#include "reply.h"
 #include "schedule.h"
 #include "sender.h"
 #include "service.h"
@@ -48,6 +49,7 @@ struct controller {
 	unsigned notes_taken;
 	struct calls *calls;
 	struct transactions *transactions;
+	struct replies *replies;
 	struct sender sender;
 	struct ledger ledger;
 	struct free_list free;
@@ -107,7 +109,15 @@ static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 {
 	struct controller *c = ctx;
 
-	ledger_ended(&c->ledger, slot, end, now_ns());
+	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), now_ns());
+}
+
+static bool op_keeps(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+	uint16_t code = ledger_reply(&c->ledger, slot);
+
+	return code && replies_begin(c->replies, slot, code, now_ns());
 }
 
 static const struct transaction_ops ops = {
@@ -117,6 +127,46 @@ static const struct transaction_ops ops = {
 	.in_flight = op_in_flight,
 	.event = op_event,
 	.ended = op_ended,
+	.keeps = op_keeps,
+};
+
+/* reply_ops */
+
+static void op_made(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	sender_made(&c->sender, slot);
+}
+
+static int op_way_back(void *ctx, uint32_t ingress, const uint8_t **mac)
+{
+	struct controller *c = ctx;
+
+	return sender_inside(&c->sender, ingress, mac);
+}
+
+static void op_late(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns)
+{
+	ledger_late_replied(&((struct controller *)ctx)->ledger, slot, code, now, delay_ns);
+}
+
+static void op_over(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	ledger_forget(&c->ledger, slot, now_ns());
+	transactions_release(c->transactions, slot);
+}
+
+static const struct reply_ops reply_ops = {
+	.send = op_send,
+	.in_flight = op_in_flight,
+	.event = op_event,
+	.made = op_made,
+	.way_back = op_way_back,
+	.late = op_late,
+	.over = op_over,
 };
 
 static void on_frame_done(void *ctx, uint32_t slot)
@@ -124,6 +174,7 @@ static void on_frame_done(void *ctx, uint32_t slot)
 	struct controller *c = ctx;
 
 	transactions_sent(c->transactions, slot);
+	replies_sent(c->replies, slot);
 }
 
 static int on_note(void *ctx, void *data, size_t size)
@@ -135,6 +186,8 @@ static int on_note(void *ctx, void *data, size_t size)
 		return 0;
 	if (n->kind == NOTE_LATE)
 		ledger_late(&c->ledger, n);
+	else if (n->kind >= NOTE_REPLY_ACKED && n->kind <= NOTE_REPLY_LATE_FINAL)
+		replies_note(c->replies, n, now_ns());
 	else
 		transactions_note(c->transactions, n);
 	return ++c->notes_taken < NOTES_MAX ? 0 : -EAGAIN;
@@ -194,19 +247,6 @@ static void take_values(struct controller *c)
 	problems_free(&problems);
 }
 
-/* Somebody else may have done it meanwhile. */
-static int load_what_is_missing(struct controller *c, char *why, size_t why_size)
-{
-	if (load_is_done(c->config))
-		return 0;
-	if (c->may_load)
-		return load(c->config, why, why_size);
-	snprintf(why, why_size,
-		 "an interface came back without its programs, and siprtxd has no right to attach them: calls pass "
-		 "unhelped there. Run: systemctl restart siprtx-load, or as root: siprtx load.");
-	return -EPERM;
-}
-
 /* An interface of ours came back: its programs went with the former one. */
 static void load_again(struct controller *c, uint64_t now)
 {
@@ -217,7 +257,7 @@ static void load_again(struct controller *c, uint64_t now)
 	if (now < c->reload_ns)
 		return;
 	c->reload_ns = now + RELOAD_NS;
-	err = load_what_is_missing(c, why, sizeof(why));
+	err = claim_again(c->config, c->may_load, why, sizeof(why));
 	if (err && !c->reload_failed)
 		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
 	else if (!err)
@@ -233,7 +273,8 @@ static void load_again(struct controller *c, uint64_t now)
 /* The slot in each CPU's hand is one more than is promised. */
 static uint32_t free_slots(const struct controller *c)
 {
-	uint32_t held = transactions_held(c->transactions), all = c->pins.meta->transactions;
+	uint32_t held = transactions_held(c->transactions) + c->pins.stats[STAT_reply_slots];
+	uint32_t all = c->pins.meta->transactions;
 
 	return held < all ? all - held : 0;
 }
@@ -271,31 +312,6 @@ static void do_chores(struct controller *c, uint64_t now)
 	stats[STAT_slots_free] = free_slots(c);
 }
 
-static void say_ready(struct controller *c)
-{
-	const struct siprtx_meta *m = c->pins.meta;
-	char list[1024] = "";
-	unsigned profiles = 0;
-	size_t n = 0;
-
-	for (unsigned i = 0; i < m->interfaces && n < sizeof(list); i++) {
-		const struct siprtx_interface *itf = &m->interface[i];
-
-		n += snprintf(list + n, sizeof(list) - n, "%s%s %s (%s)", i ? ", " : "",
-			      itf->side == SIDE_INSIDE ? "inside" : "outside", itf->name,
-			      itf->attach == ATTACH_GENERIC ? "generic" : "native");
-		if (itf->attach == ATTACH_GENERIC)
-			log_warning("%s has no native XDP: generic mode works, but slower. A driver with XDP support "
-				    "mends it.",
-				    itf->name);
-	}
-	for (unsigned i = 0; i < MAX_PROFILES; i++)
-		profiles += c->config->profile[i].name[0] != '\0';
-	log_info("siprtxd: ready: %s; %u profiles; journal %s; maps under %s", list, profiles, c->config->journal,
-		 c->config->pin_path);
-	c->ready = true;
-}
-
 /* Last in a round: says to the XDP programs what this round has shown to be true. */
 static void beat(struct controller *c, uint64_t now)
 {
@@ -311,7 +327,8 @@ static void beat(struct controller *c, uint64_t now)
 		all &= well;
 	}
 	if (all && !c->ready)
-		say_ready(c);
+		service_log_ready(&c->pins, c->config);
+	c->ready |= all;
 }
 
 static int round_of(struct controller *c, uint64_t now)
@@ -326,7 +343,7 @@ static int round_of(struct controller *c, uint64_t now)
 		sender_bind(&c->sender, now);
 		remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
 	}
-	err = transactions_run(c->transactions);
+	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns());
 	sender_flush(&c->sender);
 	if (now >= c->chores_ns) {
 		c->chores_ns = now + CHORES_NS;
@@ -370,6 +387,8 @@ static int loop(struct controller *c)
 		err = round_of(c, now);
 		tick = c->pins.in_force->tunables[TUN_tick] * 1000ull;
 		next = transactions_next(c->transactions);
+		if (next > replies_next(c->replies))
+			next = replies_next(c->replies);
 		if (next > now + IDLE_NS)
 			next = now + IDLE_NS;
 		sleep_until(c, next < now + tick ? now + tick : next);
@@ -426,7 +445,7 @@ static int open_all(struct controller *c)
 		return err;
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->config->zerocopy);
+	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config));
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)
@@ -458,20 +477,31 @@ static int adopt(struct controller *c)
 		.ctx = c,
 	};
 	uint64_t before = c->pins.stats[STAT_adopted];
-	int lost;
+	/* first of all: what is taken from the free list from here on is not lost */
+	int lost = reclaim_look(&c->reclaim, &c->pins, &c->free);
+	const struct reply_env reply_env = {
+		.slots = env.slots,
+		.n_slots = env.n_slots,
+		.in_force = env.in_force,
+		.free = env.free,
+		.stats = env.stats,
+		.since_ns = now_ns(),
+		.ops = &reply_ops,
+		.ctx = c,
+	};
 
+	c->reclaim_ns = now_ns() + RECLAIM_NS;
 	c->pins.stats[STAT_in_flight] = 0;
 	c->transactions = transactions_new(&env);
+	c->replies = replies_new(&reply_env);
 	c->notes = ring_buffer__new(c->pins.fd[PIN_notes], on_note, c, NULL);
-	if (!c->transactions || !c->notes || transactions_adopt(c->transactions)) {
+	if (!c->transactions || !c->replies || !c->notes || transactions_adopt(c->transactions)) {
 		log_error("cannot take up the transactions under %s: %s", c->config->pin_path, strerror(errno));
 		return -ENOMEM;
 	}
 	if (c->pins.stats[STAT_adopted] > before)
 		log_info("%llu transactions of a former controller taken up",
 			 (unsigned long long)(c->pins.stats[STAT_adopted] - before));
-	lost = reclaim_look(&c->reclaim, &c->pins, &c->free);
-	c->reclaim_ns = now_ns() + RECLAIM_NS;
 	return lost < 0 ? lost : 0;
 }
 
@@ -507,6 +537,7 @@ static void stop(struct controller *c)
 	sender_close(&c->sender);
 	ring_buffer__free(c->notes);
 	transactions_free(c->transactions);
+	replies_free(c->replies);
 	ledger_close(&c->ledger);
 	if (m && m->next_seq - 1 > m->journaled_seq)
 		log_warning("%llu records are in the map exhausted and not in the journal; a siprtxd that can write it "
@@ -545,7 +576,7 @@ int controller_run(const struct config *config)
 	err = start(&c);
 	if (!err) {
 		privilege_filter(c.may_load);
-		privilege_be_prompt();
+		be_prompt();
 		err = loop(&c);
 	}
 	service_stopping();

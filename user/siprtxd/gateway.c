@@ -24,8 +24,8 @@ static bool within(const struct config_gateway *c, const uint8_t addr[16])
 	return !bits || !((c->addr[bytes] ^ addr[bytes]) >> (8 - bits));
 }
 
-/* The entry with this port, else the longest prefix without one. "": none. */
-static const char *configured_name(const struct config *config, const struct siprtx_gateway_key *key)
+/* The entry with this port, else the longest prefix without one. NULL: none. */
+static const struct config_gateway *configured(const struct config *config, const struct siprtx_gateway_key *key)
 {
 	const struct config_gateway *best = NULL;
 
@@ -37,11 +37,12 @@ static const char *configured_name(const struct config *config, const struct sip
 		if (!best || c->port > best->port || (c->port == best->port && c->prefixlen > best->prefixlen))
 			best = c;
 	}
-	return best ? best->name : "";
+	return best;
 }
 
 static struct gateway *add(struct gateways *g, const struct siprtx_gateway_key *key)
 {
+	const struct config_gateway *config = configured(g->config, key);
 	struct gateway *new = calloc(1, sizeof(*new));
 
 	if (!new)
@@ -53,7 +54,10 @@ static struct gateway *add(struct gateways *g, const struct siprtx_gateway_key *
 		free(new);
 		return NULL;
 	}
-	strcpy(new->value.name, configured_name(g->config, key));
+	if (config) {
+		strcpy(new->value.name, config->name);
+		new->value.on_exhausted = config->on_exhausted;
+	}
 	new->next = g->list;
 	g->list = new;
 	g->n++;
@@ -70,7 +74,11 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 		struct gateway *known = bpf_map_lookup_elem(g->fd, &key, &value) ? NULL : add(g, &key);
 
 		if (known) {
-			/* the configuration may be another than when it was written */
+			/* the configuration may be another than when it was written: the load cleared the name then */
+			if (!*value.name && *known->value.name) {
+				value.on_exhausted = known->value.on_exhausted;
+				bpf_map_update_elem(g->fd, &key, &value, BPF_EXIST);
+			}
 			strcpy(value.name, known->value.name);
 			known->value = value;
 		}
@@ -103,6 +111,13 @@ struct gateway *gateways_find(struct gateways *g, const uint8_t addr[16], uint16
 			    g->n);
 	g->others.changed = true;
 	return &g->others;
+}
+
+uint32_t gateways_on_exhausted(const struct gateways *g, const struct gateway *gw)
+{
+	struct siprtx_gateway there;
+
+	return bpf_map_lookup_elem(g->fd, &gw->key, &there) ? gw->value.on_exhausted : there.on_exhausted;
 }
 
 static void flush(struct gateways *g, struct gateway *gw)

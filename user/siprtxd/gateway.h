@@ -31,6 +31,8 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 void gateways_close(struct gateways *g);
 /* Finds or adds. Never NULL, valid until gateways_close(). */
 struct gateway *gateways_find(struct gateways *g, const uint8_t addr[16], uint16_t port);
+/* What the operator wants done (enum siprtx_on_exhausted): as the map has it now. */
+uint32_t gateways_on_exhausted(const struct gateways *g, const struct gateway *gw);
 /* Writes what changed; the operator's fields in the map stay as they are. */
 void gateways_flush(struct gateways *g);
 

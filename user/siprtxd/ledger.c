@@ -95,6 +95,7 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 	case EV_LATE:
 	case EV_GIVEN_UP:
 	case EV_CONFIRMED:
+	case EV_REPLIED:
 		break;
 	}
 }
@@ -156,7 +157,7 @@ static int64_t wall_offset_ns(void)
 	return (wall.tv_sec - mono.tv_sec) * 1000000000ll + wall.tv_nsec - mono.tv_nsec;
 }
 
-static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
+static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns)
 {
 	struct siprtx_slot *s = &l->pins->slots[slot];
 	uint64_t seq = recorder_next_seq(l->recorder);
@@ -169,6 +170,7 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 		.gateway_name = gateway_of(l, slot)->value.name,
 		.profile = l->profile[s->profile % MAX_PROFILES].name,
 		.reason = end,
+		.reply = reply,
 	};
 	struct siprtx_record r;
 
@@ -183,45 +185,78 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_
 		gateway_of(l, slot)->value.silent++;
 }
 
-void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns)
+/* From now on its key alone is there. */
+static void forget(struct ledger *l, uint32_t slot, bool exhausted, uint64_t now_ns)
 {
-	const struct siprtx_slot *s = &l->pins->slots[slot];
-	bool exhausted = end_is_exhaustion(end) && s->kind == KIND_INVITE;
 	struct call call;
 
-	if (exhausted) {
-		record(l, slot, end, now_ns);
+	if (exhausted)
 		events_call(&l->events, slot, &call);
-	}
-	remember_add(&l->remembered, &s->key, now_ns, exhausted ? &call : NULL, s->record_seq);
+	remember_add(&l->remembered, &l->pins->slots[slot].key, now_ns, exhausted ? &call : NULL,
+		     l->pins->slots[slot].record_seq);
 	l->gateway[slot] = NULL;
 }
 
-/* One record for the first 1xx and one for the first final: a 200 is repeated until its ACK (13.3.1.4). */
-static void record_late(struct ledger *l, struct exhausted_call *c, const struct siprtx_note *n)
+void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns)
 {
-	bool *recorded = n->code < 200 ? &c->late_provisional : &c->late_final;
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+	bool exhausted = end_is_exhaustion(end) && s->kind == KIND_INVITE;
+
+	if (exhausted)
+		record(l, slot, end, reply, now_ns);
+	if (!reply)
+		forget(l, slot, exhausted, now_ns);
+}
+
+void ledger_forget(struct ledger *l, uint32_t slot, uint64_t now_ns)
+{
+	forget(l, slot, true, now_ns);
+}
+
+uint16_t ledger_reply(struct ledger *l, uint32_t slot)
+{
+	if (l->pins->slots[slot].kind != KIND_INVITE)
+		return 0;
+	switch (gateways_on_exhausted(&l->gateways, gateway_of(l, slot))) {
+	case ON_EXHAUSTED_REPLY_408:
+		return 408;
+	case ON_EXHAUSTED_REPLY_503:
+		return 503;
+	default:
+		return 0;
+	}
+}
+
+/* A record of its own, after the exhausted one `seq`. */
+static void record_late(struct ledger *l, uint64_t seq, uint16_t code, uint64_t ns, uint32_t delay_ms)
+{
 	struct siprtx_record r;
 
-	if (*recorded)
-		return;
-	*recorded = true;
 	/* one that is not there any more was over MAX_RECORDS ago: the journal has it */
-	if (bpf_map_lookup_elem(l->pins->fd[PIN_exhausted], &c->record_seq, &r))
+	if (bpf_map_lookup_elem(l->pins->fd[PIN_exhausted], &seq, &r))
 		return;
-	record_make_late(&r, recorder_next_seq(l->recorder), (n->ns + wall_offset_ns()) / 1000000, n->code, n->slot);
+	record_make_late(&r, recorder_next_seq(l->recorder), (ns + wall_offset_ns()) / 1000000, code, delay_ms);
 	recorder_add(l->recorder, &r);
+}
+
+void ledger_late_replied(struct ledger *l, uint32_t slot, uint16_t code, uint64_t now_ns, uint64_t delay_ns)
+{
+	record_late(l, l->pins->slots[slot].record_seq, code, now_ns, delay_ns / 1000000);
 }
 
 void ledger_late(struct ledger *l, const struct siprtx_note *n)
 {
 	struct exhausted_call *c = remember_exhausted(&l->remembered, &n->key);
 	struct transaction_event e = {.kind = EV_LATE, .code = n->code, .ns = n->ns, .retry_after = NO_RETRY_AFTER};
+	bool *recorded = !c ? NULL : n->code < 200 ? &c->late_provisional : &c->late_final;
 
 	l->pins->stats[STAT_late_responses]++;
 	if (!c)
 		return;
 	e.nominal_ms = (n->ns - c->call.first_ns) / 1000000;
 	events_write(&l->events, &c->call, &e);
-	record_late(l, c, n);
+	/* the first 1xx and the first final: a 200 is repeated until its ACK (13.3.1.4) */
+	if (!*recorded)
+		record_late(l, c->record_seq, n->code, n->ns, n->slot);
+	*recorded = true;
 }

@@ -31,7 +31,14 @@ int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, 
 void ledger_close(struct ledger *l);
 /* transaction_ops.event and .ended */
 void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e);
-void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint64_t now_ns);
+/* `reply`: with what siprtx answers it itself, 0: it does not; else its key is remembered by ledger_forget(). */
+void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns);
+/* The slot of one that was answered goes. */
+void ledger_forget(struct ledger *l, uint32_t slot, uint64_t now_ns);
+/* With what an exhausted INVITE to this gateway is to be answered, 0: with nothing. */
+uint16_t ledger_reply(struct ledger *l, uint32_t slot);
+/* reply_ops.late */
+void ledger_late_replied(struct ledger *l, uint32_t slot, uint16_t code, uint64_t now_ns, uint64_t delay_ns);
 /* A response after the end (NOTE_LATE). */
 void ledger_late(struct ledger *l, const struct siprtx_note *n);
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE /* SCHED_RESET_ON_FORK */
 #include "privilege.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "filter.h"
@@ -18,7 +15,7 @@ int privilege_drop(const struct config *c, bool *may_load)
 	struct owner who = {};
 	int err = *c->user ? owner_find(c->user, &who) : 0;
 
-	/* for privilege_be_prompt(): within this limit any user may */
+	/* for be_prompt(): within this limit any user may */
 	setrlimit(RLIMIT_RTPRIO, &lowest);
 	err = err ?: rights_reduce(&who);
 	if (err && *c->user)
@@ -28,17 +25,6 @@ int privilege_drop(const struct config *c, bool *may_load)
 		log_error("cannot give up the right to gain rights: %s", strerror(-err));
 	*may_load = rights_to_load();
 	return err;
-}
-
-void privilege_be_prompt(void)
-{
-	const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
-		log_debug("no real-time priority: %s. Copies may be later under load; LimitRTPRIO=1 or CAP_SYS_NICE "
-			  "mends it.",
-			  strerror(errno));
 }
 
 void privilege_filter(bool may_load)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The steps from who started siprtxd to who serves: first the user and his rights, then priority and system calls. */
+/* The steps from who started siprtxd to who serves: first the user and his rights, then the system calls. */
 #ifndef SIPRTXD_PRIVILEGE_H
 #define SIPRTXD_PRIVILEGE_H
 
@@ -12,8 +12,6 @@
  * Before the first thread. *may_load: the right to load is still there. 0, or -errno with a sentence logged.
  */
 int privilege_drop(const struct config *c, bool *may_load);
-/* A copy is due to the ms whatever else runs here: the lowest real-time priority, for this thread alone. */
-void privilege_be_prompt(void);
 /* What comes off the wire is in reach of this process from here on, and little else. Without a filter: a warning. */
 void privilege_filter(bool may_load);
 

@@ -18,11 +18,11 @@
 #define RETRY_NS	 (1000 * MS)
 #define REAP_BATCH	 64
 
-int sender_open(struct sender *s, const struct pins *pins, bool zerocopy)
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside)
 {
 	uint32_t n = pins->entries[PIN_slots];
 
-	*s = (struct sender){.pins = pins, .zerocopy = zerocopy, .neighbours = {.epoch = 1}};
+	*s = (struct sender){.pins = pins, .zerocopy = zerocopy, .inside = inside, .neighbours = {.epoch = 1}};
 	s->in_flight = calloc(n, sizeof(*s->in_flight));
 	s->mac_epoch = calloc(n, sizeof(*s->mac_epoch));
 	/* not where every controller begins (RFC 6864 4.3) */
@@ -35,7 +35,7 @@ int sender_open(struct sender *s, const struct pins *pins, bool zerocopy)
 
 void sender_close(struct sender *s)
 {
-	for (unsigned i = 0; i < s->n_ports; i++)
+	for (unsigned i = 0; i < MAX_PORTS; i++)
 		xsk_close(s->port[i].xsk);
 	neighbours_free(&s->neighbours);
 	if (s->pins)
@@ -52,6 +52,8 @@ void sender_rename(struct sender *s)
 	for (unsigned i = 0; i < m->interfaces && i < MAX_INTERFACES; i++) {
 		const struct siprtx_interface *itf = &m->interface[i];
 
+		if (itf->side == SIDE_INSIDE && s->inside)
+			memcpy(s->port[FIRST_INSIDE + i].name, itf->name, sizeof(itf->name));
 		if (itf->side != SIDE_OUTSIDE || itf->outside >= MAX_OUTSIDE)
 			continue;
 		memcpy(s->port[itf->outside].name, itf->name, sizeof(itf->name));
@@ -65,7 +67,8 @@ static void close_port(struct sender *s, unsigned n)
 {
 	struct port *p = &s->port[n];
 
-	__atomic_store_n(&s->pins->meta->heartbeat[n], 0, __ATOMIC_RELEASE);
+	if (n < FIRST_INSIDE)
+		__atomic_store_n(&s->pins->meta->heartbeat[n], 0, __ATOMIC_RELEASE);
 	if (!p->xsk)
 		return;
 	xsk_close(p->xsk);
@@ -85,8 +88,8 @@ static void port_changed(struct sender *s, unsigned n, const struct netlink_link
 	struct port *p = &s->port[n];
 
 	if (!l->up && (p->up || !p->ifindex))
-		log_warning("%s %s: its calls are not retransmitted until it is back", l->name,
-			    l->gone ? "is gone" : "is down");
+		log_warning("%s %s: %s until it is back", l->name, l->gone ? "is gone" : "is down",
+			    n < FIRST_INSIDE ? "its calls are not retransmitted" : "nothing is answered there");
 	if (!l->up || l->ifindex != p->ifindex)
 		close_port(s, n);
 	if (!p->up && l->up) {
@@ -118,7 +121,7 @@ bool sender_learn_link(struct sender *s, const struct netlink_link *l)
 		came |= !l->gone && itf->ifindex != l->ifindex;
 		itf->up = l->up;
 	}
-	for (unsigned i = 0; i < s->n_ports; i++)
+	for (unsigned i = 0; i < MAX_PORTS; i++)
 		if (!strcmp(s->port[i].name, l->name))
 			port_changed(s, i, l);
 	return came;
@@ -131,11 +134,14 @@ void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n)
 
 static void complain(struct sender *s, struct port *p, int err)
 {
-	unsigned mib = (s->pins->length[PIN_slots] * s->n_ports >> 20) + 1;
+	unsigned mib, ports = 0;
 
 	if (p->complained)
 		return;
 	p->complained = true;
+	for (unsigned i = 0; i < MAX_PORTS; i++)
+		ports += s->port[i].name[0] != '\0';
+	mib = (s->pins->length[PIN_slots] * ports >> 20) + 1;
 	if (err == -ENOBUFS)
 		log_error("the slots cannot be registered for sending on %s: RLIMIT_MEMLOCK is too small. Raise it to "
 			  "%u MiB (LimitMEMLOCK=), or lower max_transactions.",
@@ -181,7 +187,7 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 {
 	int err = 0;
 
-	for (unsigned i = 0; i < s->n_ports; i++) {
+	for (unsigned i = 0; i < MAX_PORTS; i++) {
 		struct port *p = &s->port[i];
 
 		if (p->up && !p->xsk && now_ns >= p->retry_ns)
@@ -201,7 +207,7 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 		return true;
 	/* without a tag it is the outside interface itself, which may have been made anew since */
 	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
-		link = s->port[frame->outside % MAX_OUTSIDE].ifindex;
+		link = s->port[frame->outside % MAX_PORTS].ifindex;
 	dst = neighbours_mac(&s->neighbours, link, frame->nexthop);
 	src = neighbours_link_mac(&s->neighbours, link);
 	if (dst && src) {
@@ -243,7 +249,7 @@ void sender_prepare(struct sender *s, uint32_t slot)
 int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
-	struct port *p = &s->port[frame->outside % MAX_OUTSIDE];
+	struct port *p = &s->port[frame->outside % MAX_PORTS];
 	int err;
 
 	if (!p->up)
@@ -268,9 +274,25 @@ int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 	return err;
 }
 
+int sender_inside(const struct sender *s, uint32_t ifindex, const uint8_t **mac)
+{
+	for (unsigned i = FIRST_INSIDE; ifindex && i < MAX_PORTS; i++) {
+		if (s->port[i].ifindex != ifindex)
+			continue;
+		*mac = neighbours_link_mac(&s->neighbours, ifindex);
+		return *mac ? (int)i : -1;
+	}
+	return -1;
+}
+
+void sender_made(struct sender *s, uint32_t slot)
+{
+	s->mac_epoch[slot] = 0;
+}
+
 void sender_flush(struct sender *s)
 {
-	for (unsigned i = 0; i < s->n_ports; i++) {
+	for (unsigned i = 0; i < MAX_PORTS; i++) {
 		struct port *p = &s->port[i];
 		int err;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The outside interfaces: their sockets, whether they can send, the frames made fit for them. */
+/* The interfaces that are sent from: their sockets, whether they can send, the frames made fit for them. */
 #ifndef SIPRTXD_SENDER_H
 #define SIPRTXD_SENDER_H
 
@@ -11,7 +11,14 @@
 #include "resolve.h"
 #include "xsk.h"
 
-struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
+/*
+ * An outside interface has its number in siprtx_meta.heartbeat; from FIRST_INSIDE on there are the inside ones, where
+ * siprtx is to answer the softswitch.
+ */
+#define FIRST_INSIDE MAX_OUTSIDE
+#define MAX_PORTS    (FIRST_INSIDE + MAX_INTERFACES)
+
+struct port {
 	char name[IFNAMSIZ];
 	uint32_t ifindex; /* 0: there is none of that name */
 	bool up, was_up;
@@ -27,8 +34,9 @@ struct port { /* an outside interface, by its number in siprtx_meta.heartbeat */
 struct sender {
 	const struct pins *pins;
 	bool zerocopy;
-	struct port port[MAX_OUTSIDE];
-	unsigned n_ports;
+	struct port port[MAX_PORTS];
+	unsigned n_ports; /* the outside ones */
+	bool inside;	  /* the inside interfaces are sent from too */
 	struct neighbours neighbours;
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
@@ -39,9 +47,11 @@ struct sender {
 	void *ctx;
 };
 
-/* Names the outside interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case.
+/*
+ * Names the interfaces as `pins->meta` has them, the inside ones only where `inside` says so. `pins` must stay. 0 or
+ * -ENOMEM; sender_close() in either case.
  */
-int sender_open(struct sender *s, const struct pins *pins, bool zerocopy);
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
 void sender_rename(struct sender *s);
@@ -60,6 +70,10 @@ static inline bool sender_in_flight(const struct sender *s, uint32_t slot)
 {
 	return s->in_flight[slot];
 }
+/* The port of an inside interface and its MAC; -1: not one that is sent from now. */
+int sender_inside(const struct sender *s, uint32_t ifindex, const uint8_t **mac);
+/* The frame in this slot is another one, made by hand: its MACs are to be looked up. */
+void sender_made(struct sender *s, uint32_t slot);
 /* Wakes the kernel up for what was sent, takes back what it is done with. */
 void sender_flush(struct sender *s);
 /* May this interface's heartbeat go on? */

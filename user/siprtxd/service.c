@@ -5,6 +5,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "log.h"
+
 /* The line of `systemctl status` is for people. */
 #define STATUS_NS 2000000000ull
 
@@ -59,4 +61,28 @@ void service_round(struct service *s, const struct sender *sender, uint32_t held
 void service_stopping(void)
 {
 	sd_notify(0, "STOPPING=1");
+}
+
+void service_log_ready(const struct pins *pins, const struct config *config)
+{
+	const struct siprtx_meta *m = pins->meta;
+	char list[1024] = "";
+	unsigned profiles = 0;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < m->interfaces && n < sizeof(list); i++) {
+		const struct siprtx_interface *itf = &m->interface[i];
+
+		n += snprintf(list + n, sizeof(list) - n, "%s%s %s (%s)", i ? ", " : "",
+			      itf->side == SIDE_INSIDE ? "inside" : "outside", itf->name,
+			      itf->attach == ATTACH_GENERIC ? "generic" : "native");
+		if (itf->attach == ATTACH_GENERIC)
+			log_warning("%s has no native XDP: generic mode works, but slower. A driver with XDP support "
+				    "mends it.",
+				    itf->name);
+	}
+	for (unsigned i = 0; i < MAX_PROFILES; i++)
+		profiles += config->profile[i].name[0] != '\0';
+	log_info("siprtxd: ready: %s; %u profiles; journal %s; maps under %s", list, profiles, config->journal,
+		 config->pin_path);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What systemd is told (sd_notify(3)). Without it, without NOTIFY_SOCKET that is, nothing happens. */
+/* What systemd (sd_notify(3)) and the log are told of the service. Without NOTIFY_SOCKET systemd is told nothing. */
 #ifndef SIPRTXD_SERVICE_H
 #define SIPRTXD_SERVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "sender.h"
 
 struct service {
@@ -22,5 +23,7 @@ void service_open(struct service *s);
  */
 void service_round(struct service *s, const struct sender *sender, uint32_t held, uint64_t now_ns);
 void service_stopping(void);
+/* The line of the log: everything there is to send on is well. */
+void service_log_ready(const struct pins *pins, const struct config *config);
 
 #endif

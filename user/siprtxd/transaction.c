@@ -92,6 +92,19 @@ void txn_tell(struct transactions *t, uint32_t slot, enum siprtx_event_kind kind
 	t->env.ops->event(t->env.ctx, slot, &e);
 }
 
+void txn_end(struct transactions *t, uint32_t slot, enum siprtx_end end)
+{
+	const struct transaction_ops *ops = t->env.ops;
+	bool kept = end_is_exhaustion(end) && ops->keeps && ops->keeps(t->env.ctx, slot);
+
+	/* before the answer goes out: routing is to know why it came */
+	ops->ended(t->env.ctx, slot, end);
+	if (kept)
+		t->held[slot].phase = KEPT;
+	else
+		transactions_release(t, slot);
+}
+
 /* The word says it is over: by a response, by CANCEL, ACK or PRACK, or by slot_terminate() here. */
 static void finish(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns)
 {
@@ -115,8 +128,12 @@ static void finish(struct transactions *t, uint32_t slot, uint64_t word, uint64_
 	else if (end_is_exhaustion(end) || end == END_HELD_TOO_LONG)
 		txn_tell(t, slot, EV_EXHAUSTED, end, ns);
 	calls_remove(t->env.calls, slot);
-	t->env.ops->ended(t->env.ctx, slot, end);
-	h->phase = ENDED;
+	txn_end(t, slot, end);
+}
+
+void transactions_release(struct transactions *t, uint32_t slot)
+{
+	t->held[slot].phase = ENDED;
 	if (!t->env.ops->in_flight(t->env.ctx, slot))
 		release(t, slot);
 }

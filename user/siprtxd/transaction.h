@@ -48,6 +48,11 @@ struct transaction_ops {
 	 * while a controller was killed; record_seq tells.
 	 */
 	void (*ended)(void *ctx, uint32_t slot, enum siprtx_end end);
+	/*
+	 * Asked before that of an exhausted one: is its slot needed on, for siprtx to answer the INVITE itself? Then
+	 * transactions_release() ends it. May be NULL: never.
+	 */
+	bool (*keeps)(void *ctx, uint32_t slot);
 };
 
 struct transaction_env {
@@ -75,6 +80,9 @@ void transactions_note(struct transactions *t, const struct siprtx_note *n);
 int transactions_run(struct transactions *t);
 /* A descriptor of this slot came back. */
 void transactions_sent(struct transactions *t, uint32_t slot);
+
+/* A slot that was kept (transaction_ops.keeps) is needed no longer. */
+void transactions_release(struct transactions *t, uint32_t slot);
 
 /* When the next deadline is, UINT64_MAX: none. */
 uint64_t transactions_next(const struct transactions *t);

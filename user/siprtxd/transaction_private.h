@@ -22,7 +22,7 @@
 #define LOOK_STEP_NS	   (64 * MS)
 #define LOOK_WAIT(wait_ns) ((wait_ns) / LOOK_STEP_NS * LOOK_STEP_NS + 1)
 
-enum phase { NOT_HELD = 0, HELD, ENDED /* waits for its last descriptor */ };
+enum phase { NOT_HELD = 0, HELD, KEPT /* for its own reply */, ENDED /* waits for its last descriptor */ };
 
 struct held {
 	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
@@ -66,6 +66,8 @@ void txn_hold(struct transactions *t, uint32_t slot, uint64_t word);
 void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
 /* Acts on what the word has become. `ns`: when that was, as far as is known; `code`: the response told of. */
 void txn_look(struct transactions *t, uint32_t slot, uint64_t word, uint16_t code, uint64_t ns);
+/* It is over: told, then let go, unless siprtx answers it itself. */
+void txn_end(struct transactions *t, uint32_t slot, enum siprtx_end end);
 /* The counter of an end. */
 enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end);
 
