@@ -6,10 +6,11 @@ BPFTOOL	?= bpftool
 CFLAGS	?= -O2 -g
 B	:= build
 
-PKGS	:= libbpf libxdp inih libcap-ng jansson libmnl
+PKGS	:= libbpf libxdp inih libcap-ng jansson libmnl libseccomp libsystemd
 WARN	:= -Wall -Wextra -Wno-missing-field-initializers -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
 ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) -Iinclude -Iuser/lib -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) -MMD -MP
-LIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+# each program needs what it uses, no more
+LIBS	:= -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 ARCH	:= $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Werror -Iinclude -I/usr/include/$(ARCH) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -24,6 +25,9 @@ PLAIN	:= $(patsubst tests/fuzz/%.c,$(B)/prog/%.o,$(wildcard tests/fuzz/plain_*.c
 PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/test_% %.bpf.c %/play_pcap.c,$(wildcard tests/prog/*.c))) \
 	$(PLAIN)
 PROG_LIBS := -lcmocka -lpcap
+# pkg-config knows the distribution's own folder; systemd looks under /usr/local too
+UNITDIR	?= $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null)),$(PREFIX)/lib/systemd/system)
+UNITS	:= siprtxd.service siprtx-load.service
 MAN	:= $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
 all: $(B)/siprtxd $(B)/siprtx ## the controller and the CLI (needs scripts/install-deps build)
@@ -121,6 +125,9 @@ $(B)/vm/peer: tests/vm/peer.c
 vmtest: all $(B)/vm/peer ## boot Debian's kernels 6.1 and 6.12 and try siprtx there
 	@BUILD=$(abspath $(B)) tests/vm/run
 
+service: all $(MAN) ## what systemd gets: units, their exposure, install and uninstall
+	@MAKE="$(MAKE)" tests/service
+
 rules: ## which test shows which rule of docs/matching.md, by what `make test` left
 	@tests/rules $(B)/test
 
@@ -143,9 +150,14 @@ install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -D -m 755 $(B)/siprtx $(DESTDIR)$(PREFIX)/bin/siprtx
 	install -D -m 644 examples/siprtx.conf $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -d $(DESTDIR)$(UNITDIR)
+	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
 uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf
 	-rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx
 
 clean: ## remove the build folder, the test kernels in it too
@@ -154,4 +166,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e soak vmtest rules bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e soak vmtest service rules bench install uninstall clean help

@@ -54,7 +54,8 @@ struct sip_msg {
 	__u16 rseq_at, rack_at, retry_after_at; /* the same; SIP_UNREADABLE: doubled or without a colon */
 	__u16 code;				/* status code of a response, 0: a request */
 	__u16 method;				/* enum sip_method: of the start line; in a response, of the CSeq */
-	__u32 cseq;				/* below 2^31 (rule 10) */
+	__u16 pad;
+	__u32 cseq; /* below 2^31 (rule 10) */
 	/* top Via (rules 4, 8, 9, 12) */
 	__u16 host, host_len;	  /* sent-by host as it stands, brackets of IPv6 included */
 	__u16 port;		  /* sent-by port, 5060 where there is none */

@@ -119,7 +119,7 @@ STAGES = {"timeout_invite": 1.1, "timeout_trying": 1.6, "timeout_progress": 2.2,
 
 def expect_timeout(flow, call, reason, code, sends, seconds, since=None):
     """The one record of the call: `seconds` after its first INVITE, or after the response `since` was here."""
-    record = only(flow.edge.journal(call), f"records of {reason}, {code}")
+    record = only(flow.edge.exhausted(call), f"records of {reason}, {code}")
     expect_fields(record, event="exhausted", reason=reason, last_code=code, sends=sends, in_dialog=False)
     wanted = 1000 * (seconds + (flow.after(call, since, softswitch=True) if since else 0))
     expect(-5 <= record["duration_ms"] - wanted <= 60, f"{reason} after {record['duration_ms']} ms, wanted {wanted:.0f}")
@@ -135,7 +135,7 @@ def rule_20_a_deadline_for_each_stage():
         for address, scenario, code in zip(addresses[1:], ("provisional.xml", "provisional.xml", "progress-sdp.xml", "provisional.xml", "ring-then-progress.xml"), (100, 183, 183, 180, 180)):
             flow.gateway(scenario, address, pause=450, code=code)
         calls = [flow.softswitch("call.xml", address, ack=1) for address in addresses]
-        wait_until(lambda: len(flow.edge.journal()) == 6, 8)
+        wait_until(lambda: len(flow.edge.exhausted()) == 6, 8)
         time.sleep(1.2)
         nothing, trying, progress, sdp, ringing, back = calls
         took = [expect_timeout(flow, nothing, "no_response", 0, 3, 1.1), expect_timeout(flow, trying, "trying_timeout", 100, 2, 1.6, "SIP/2.0 100"),
@@ -156,11 +156,11 @@ def rule_20_default_time_outs():
         for address, scenario, code in zip(addresses, ("provisional.xml", "provisional.xml", "progress-sdp.xml", "provisional.xml"), (100, 183, 183, 180)):
             flow.gateway(scenario, address, pause=250, code=code)
         calls = [flow.softswitch("call.xml", address, ack=1) for address in addresses]
-        wait_until(lambda: len(flow.edge.journal()) == 2, 24)
+        wait_until(lambda: len(flow.edge.exhausted()) == 2, 24)
         took = [expect_timeout(flow, calls[0], "trying_timeout", 100, 1, 20, "SIP/2.0 100"), expect_timeout(flow, calls[1], "progress_timeout", 183, 1, 20, "SIP/2.0 183")]
         time.sleep(0.5)
         expect_equal([flow.invites(c) for c in calls], [[0]] * 4, "INVITEs at the gateways")
-        expect_equal((len(flow.edge.journal()), flow.edge.stats()["proceeding"]), (2, 2), "records, calls still waited for")
+        expect_equal((len(flow.edge.exhausted()), flow.edge.stats()["proceeding"]), (2, 2), "records, calls still waited for")
         return f"ended after {took} ms"
 
 
@@ -247,8 +247,11 @@ def rule_24_answer_just_after_the_end():
         for sipp in (call, gateway):
             sipp.done(5)
         expect_times(flow.invites(call), [0, .3, .6, .9], "INVITEs")
-        record = only(flow.edge.journal(call), "records")
+        record = only(flow.edge.exhausted(call), "records of the end")
         expect_fields(record, reason="no_response", last_code=0, sends=4)
+        late = only([r for r in flow.edge.journal(call) if r["event"] == "late_response"], "records of the 200")
+        expect_fields(late, last_code=200, of_seq=record["seq"], sends=4)
+        expect(0 < late["delay_ms"] < 100, f"the record says that it came {late['delay_ms']} ms after the end")
         counters = flow.edge.counters()
         expect_equal((counters["response_late"], counters["final"], flow.edge.stats()["late_responses"]), (1, 0, 1), "response_late, final, late_responses")
         end, late = only(flow.events(call, "exhausted"), "events of the end"), only(flow.events(call, "late_response"), "events of the 200")

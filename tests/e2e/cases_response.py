@@ -159,7 +159,7 @@ profile = stages
         time.sleep(1.2)
         for user, (code, _, seconds, reason) in codes.items():
             expect_times(gateway.offsets(calls[user]), [0, .3], user)
-            record = only(edge.journal(calls[user]), f"records of {user}")
+            record = only(edge.exhausted(calls[user]), f"records of {user}")
             expect_fields(record, event="exhausted", reason=reason, last_code=code, sends=2)
             wanted = 300 + seconds * 1000
             expect(-40 <= record["duration_ms"] - wanted <= 100, f"{user}: ended after {record['duration_ms']} ms, wanted {wanted}")

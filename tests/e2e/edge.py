@@ -285,6 +285,10 @@ class Edge:
             return []
         return [r for r in records if not call or r["call_id"] == call.call_id]
 
+    def exhausted(self, call=None):
+        """Those of an end, without the late responses."""
+        return [r for r in self.journal(call) if r["event"] == "exhausted"]
+
     def wait_journal(self, call, timeout):
         wait_until(lambda: self.journal(call), timeout)
         return self.journal(call)

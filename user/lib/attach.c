@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINK_PREFIX "link_"
@@ -58,9 +59,16 @@ static enum siprtx_attach mode_of(const char *ifname)
 
 enum siprtx_attach attach_state(const char *pin_path, const char *ifname)
 {
+	char path[PATH_MAX];
+	struct stat st;
 	__u32 prog_id;
-	int fd = open_live(pin_path, ifname, &prog_id);
+	int fd;
 
+	errno = 0;
+	fd = open_live(pin_path, ifname, &prog_id);
+	/* links are root's, for who may open one may detach it: others go by the pin and by what runs */
+	if (fd < 0 && errno == EACCES)
+		return link_path(path, pin_path, ifname) || stat(path, &st) ? ATTACH_NONE : mode_of(ifname);
 	if (fd < 0)
 		return ATTACH_NONE;
 	close(fd);

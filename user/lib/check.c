@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,46 +14,18 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "check_link.h"
+#include "check_rights.h"
 #include "load.h"
+#include "rights.h"
 #include "schedule.h"
 
-#define JOURNAL_ROOM	    (16ull << 20) /* a day of 20,000 records of 800 bytes */
-#define LONGEST_PATIENCE_MS 10000	  /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
-#define TIMER_B_MS	    32000	  /* RFC 3261 17.1.1.2: a client has given up by then */
-
-static bool has_right(unsigned capability)
-{
-	return capng_have_capability(CAPNG_EFFECTIVE, capability);
-}
-
-/* Sending needs less than loading: a daemon without the other rights can run on what root has loaded. */
-static void check_rights(bool loaded, struct problems *problems)
-{
-	static const struct {
-		int capability;
-		const char *name, *use;
-		bool load, admin; /* wanted for loading alone; CAP_SYS_ADMIN stands for it */
-	} rights[] = {
-		{CAP_BPF, "CAP_BPF", "load the programs", true, true},
-		{CAP_PERFMON, "CAP_PERFMON", "load the programs", true, true},
-		{CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach the programs", true, false},
-		{CAP_NET_RAW, "CAP_NET_RAW", "send by AF_XDP", false, false},
-	};
-
-	for (unsigned i = 0; i < sizeof(rights) / sizeof(*rights); i++) {
-		if ((rights[i].load && loaded) || has_right(rights[i].capability) ||
-		    (rights[i].admin && has_right(CAP_SYS_ADMIN)))
-			continue;
-		problem_add(problems, PROBLEM_ERROR, "rights", "Run as root, or give the service AmbientCapabilities",
-			    "%s is missing, without it siprtx cannot %s", rights[i].name, rights[i].use);
-	}
-}
+#define LONGEST_PATIENCE_MS 10000 /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
+#define TIMER_B_MS	    32000 /* RFC 3261 17.1.1.2: a client has given up by then */
 
 static void check_kernel(bool loaded, struct problems *problems)
 {
@@ -73,7 +44,7 @@ static void check_kernel(bool loaded, struct problems *problems)
 		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot a kernel with CONFIG_XDP_SOCKETS",
 			    "this kernel has no AF_XDP sockets");
 	/* a probe without the right to load would blame the kernel */
-	if (loaded || !(has_right(CAP_BPF) || has_right(CAP_SYS_ADMIN)) || !has_right(CAP_NET_ADMIN))
+	if (loaded || !rights_have(CAP_BPF) || !rights_have(CAP_NET_ADMIN))
 		return;
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) != 1)
 		problem_add(problems, PROBLEM_ERROR, "kernel", "Boot a kernel with CONFIG_BPF_SYSCALL",
@@ -128,7 +99,7 @@ static void check_memlock(const struct config *c, struct problems *problems)
 	struct rlimit limit;
 	char remedy[128];
 
-	if (has_right(CAP_IPC_LOCK) || has_right(CAP_SYS_RESOURCE) || getrlimit(RLIMIT_MEMLOCK, &limit) ||
+	if (rights_have(CAP_IPC_LOCK) || rights_have(CAP_SYS_RESOURCE) || getrlimit(RLIMIT_MEMLOCK, &limit) ||
 	    limit.rlim_max >= need)
 		return;
 	snprintf(remedy, sizeof(remedy), "Set LimitMEMLOCK=infinity for the service, or max_transactions to %llu",
@@ -136,40 +107,6 @@ static void check_memlock(const struct config *c, struct problems *problems)
 	problem_add(problems, PROBLEM_ERROR, config_where(c, "max_transactions"), remedy,
 		    "%u transactions need %llu KiB of locked memory, the limit is %llu KiB", c->max_transactions,
 		    (unsigned long long)need >> 10, (unsigned long long)limit.rlim_max >> 10);
-}
-
-static void check_journal(const struct config *c, struct problems *problems)
-{
-	char path[PATH_MAX], remedy[256] = "Name another file as journal";
-	struct statvfs fs;
-	struct stat file;
-	const char *folder;
-
-	if (!stat(c->journal, &file) && !S_ISREG(file.st_mode)) {
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), remedy, "%.150s is not a file",
-			    c->journal);
-		return;
-	}
-	strcpy(path, c->journal);
-	folder = dirname(path);
-	if (stat(folder, &file)) {
-		if (errno == ENOENT)
-			snprintf(remedy, sizeof(remedy), "Run: mkdir -p %.200s", folder);
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), remedy,
-			    "folder %.150s cannot be used: %s", folder, strerror(errno));
-		return;
-	}
-	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) ||
-	    (faccessat(AT_FDCWD, c->journal, W_OK, AT_EACCESS) && errno != ENOENT))
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"),
-			    "Give the user of siprtxd the right to write there", "%.150s cannot be written: %s",
-			    c->journal, strerror(errno));
-	else if (!statvfs(folder, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < JOURNAL_ROOM)
-		/* what is at work already goes on: the records wait in the map */
-		problem_add(problems, load_is_done(c) ? PROBLEM_WARNING : PROBLEM_ERROR, config_where(c, "journal"),
-			    "Make room, or name a file elsewhere",
-			    "the file system of %.150s has %llu KiB left, the least is %llu KiB", folder,
-			    (unsigned long long)fs.f_bavail * fs.f_frsize >> 10, JOURNAL_ROOM >> 10);
 }
 
 /* The number in a file of /proc/sys, -1: it is not there. /proc/sys/net is that of the caller's network namespace. */
@@ -296,38 +233,53 @@ static void check_forwarding(const struct config *c, struct problems *problems)
 	}
 }
 
-/* Maps that are there already, with transactions in them, must be those this configuration asks for. */
-static void check_pins(const struct config *c, struct problems *problems)
+/*
+ * Maps that are there already, with transactions in them, must be those this configuration asks for. False: they may
+ * not even be looked at.
+ */
+static bool check_pins(const struct config *c, struct problems *problems)
 {
 	struct pins pins;
 	int err = pins_open(&pins, c->pin_path, false);
 
+	if (err == -EACCES)
+		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
+			    "Run as root, or as the user they were loaded for",
+			    "there is no right to read the maps under %.150s", c->pin_path);
 	if (err == -EPROTO)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), "Run: siprtx unload",
 			    "%.150s holds maps of another version of siprtx", c->pin_path);
 	if (err)
-		return;
+		return err != -EACCES;
 	if (pins.meta->transactions != c->max_transactions)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "max_transactions"),
 			    "Set it back, or run siprtx unload, which drops the transactions held",
 			    "the maps that are loaded have %u transactions, not %u", pins.meta->transactions,
 			    c->max_transactions);
 	pins_close(&pins);
+	return true;
 }
 
-void check_host(const struct config *c, struct problems *problems)
+void check_host(const struct config *c, enum check_purpose purpose, struct problems *problems)
 {
-	bool loaded = load_is_done(c);
+	bool loaded = load_is_done(c), there;
+	struct owner who;
 
-	capng_get_caps_process();
+	rights_read();
 	check_links(c, problems);
-	check_attached(c, problems);
-	check_pins(c, problems);
-	check_rights(loaded, problems);
+	check_user(c, purpose, &who, problems);
+	there = check_way_to_pins(c, purpose, &who, problems);
+	if (there) {
+		check_attached(c, problems);
+		loaded |= !check_pins(c, problems);
+		check_bpffs(c, problems);
+	}
+	check_rights(c, purpose, loaded || !there, problems);
 	check_kernel(loaded, problems);
-	check_bpffs(c, problems);
-	check_memlock(c, problems);
-	check_journal(c, problems);
+	if (purpose != CHECK_LOAD) {
+		check_memlock(c, problems);
+		check_journal(c, &who, problems);
+	}
 	check_conntrack(c, problems);
 	if (c->mode == MODE_INLINE)
 		check_forwarding(c, problems);

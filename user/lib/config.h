@@ -47,6 +47,7 @@ struct config {
 	bool zerocopy;
 	char pin_path[PATH_MAX];
 	char journal[PATH_MAX];
+	char user[32];				     /* whom siprtxd becomes, "": it stays who it is */
 	struct config_profile profile[MAX_PROFILES]; /* 0..6 built in, own ones after them in file order */
 	unsigned n_profiles;
 	struct { /* where keys of [siprtx] were set, for what turns out about them later */

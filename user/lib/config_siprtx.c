@@ -133,6 +133,14 @@ static void set_journal(struct parser *p, const struct key *key, char *value)
 	set_path(p, key, value, p->c->journal);
 }
 
+static void set_user(struct parser *p, const struct key *key, char *value)
+{
+	if (strlen(value) >= sizeof(p->c->user) || strpbrk(value, "/: \t,"))
+		bad_value(p, key, value, "is not the name of a user", "Name one that `getent passwd` lists");
+	else
+		strcpy(p->c->user, value);
+}
+
 static void close_siprtx(struct parser *p, struct section *s)
 {
 	struct config *c = p->c;
@@ -167,5 +175,6 @@ const struct section_kind section_siprtx = {
 			{"zerocopy", set_zerocopy},
 			{"pin_path", set_pin_path},
 			{"journal", set_journal},
+			{"user", set_user},
 		},
 };

@@ -22,6 +22,7 @@
 #include "egress.h"
 #include "hash.h"
 #include "log.h"
+#include "owner.h"
 #include "seed.h"
 #include "siprtx.skel.h"
 
@@ -31,6 +32,7 @@ struct loading {
 	size_t why_size;
 	struct siprtx_bpf *bpf;
 	struct pins pins;
+	struct owner owner;
 	bool new_folder, new_maps;
 	struct attached done[2 * MAX_OUTSIDE];
 	unsigned n_done;
@@ -58,6 +60,7 @@ static __u64 load_hash(const struct config *c)
 	h = hash_bytes(h, c->sip_ports, c->n_sip_ports * sizeof(c->sip_ports[0]));
 	h = hash_bytes(h, &c->forward_xdp, sizeof(c->forward_xdp));
 	h = hash_bytes(h, &c->max_transactions, sizeof(c->max_transactions));
+	h = hash_bytes(h, c->user, sizeof(c->user));
 	h = hash_bytes(h, c->profile, sizeof(c->profile));
 	return hash_bytes(h, c->gateway, c->n_gateways * sizeof(*c->gateway));
 }
@@ -81,8 +84,10 @@ static int look_at_pins(struct loading *l)
 		return because(l, err, "%s holds maps of another version of siprtx. Run `siprtx unload` first.",
 			       l->c->pin_path);
 	if (err)
-		return because(l, err, "cannot open the maps under %s: %s. Run as root.", l->c->pin_path,
-			       strerror(-err));
+		return because(l, err,
+			       "cannot open the maps under %s: %s. Run as root, with CAP_DAC_OVERRIDE where they are "
+			       "another user's.",
+			       l->c->pin_path, strerror(-err));
 	if (l->pins.meta->transactions != l->c->max_transactions) {
 		err = because(l, -EEXIST,
 			      "the maps under %s were made for max_transactions = %u, the configuration says %u. Run "
@@ -186,6 +191,29 @@ static int fill_maps(struct loading *l)
 	return 0;
 }
 
+/* Maps of an earlier load too: the user may have been named since. */
+static int give_pins(struct loading *l)
+{
+	const char *folder = l->c->pin_path;
+	char path[PATH_MAX];
+	int err = owner_give_folder(&l->owner, folder);
+
+	for (int id = 0; id < PIN_COUNT && !err; id++) {
+		if (snprintf(path, sizeof(path), "%s/%s", folder, pin_name(id)) >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		err = owner_give_map(&l->owner, path);
+	}
+	/* root without the right to give away, and nobody asked for it: all stays root's */
+	if (err == -EPERM && !*l->c->user)
+		return 0;
+	if (err)
+		return because(
+			l, err,
+			"cannot give the maps under %s to user %s: %s. Load with CAP_CHOWN too, or leave user out.",
+			folder, l->owner.name, strerror(-err));
+	return 0;
+}
+
 static int attach_one(struct loading *l, const char *ifname, int prog_fd)
 {
 	int err = attach(l->c->pin_path, ifname, prog_fd, &l->done[l->n_done], l->why, l->why_size);
@@ -271,6 +299,10 @@ int load(const struct config *c, char *why, size_t why_size)
 
 	memset(l.pins.fd, -1, sizeof(l.pins.fd));
 	libbpf_set_print(libbpf_log);
+	err = owner_find(c->user, &l.owner);
+	if (err)
+		return because(&l, err, "there is no user %s. Make it (useradd -r %s), or leave user out.", c->user,
+			       c->user);
 	err = look_at_pins(&l);
 	if (err)
 		return err;
@@ -279,6 +311,8 @@ int load(const struct config *c, char *why, size_t why_size)
 		err = load_programs(&l);
 	if (!err)
 		err = fill_maps(&l);
+	if (!err)
+		err = give_pins(&l);
 	if (!err)
 		err = attach_all(&l);
 	if (!err)

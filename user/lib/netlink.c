@@ -186,20 +186,3 @@ int netlink_dump(const struct netlink_handlers *h)
 	close(fd);
 	return err;
 }
-
-int netlink_resolve(int fd, uint32_t ifindex, const uint8_t addr[16])
-{
-	bool ipv4 = !memcmp(addr, mapped, sizeof(mapped));
-	char buf[128] = {};
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ndmsg *nd;
-
-	nlh->nlmsg_type = RTM_NEWNEIGH;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
-	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
-	nd->ndm_family = ipv4 ? AF_INET : AF_INET6;
-	nd->ndm_ifindex = ifindex;
-	nd->ndm_flags = NTF_USE;
-	mnl_attr_put(nlh, NDA_DST, ipv4 ? 4 : 16, ipv4 ? addr + 12 : addr);
-	return send(fd, nlh, nlh->nlmsg_len, 0) < 0 ? -errno : 0;
-}

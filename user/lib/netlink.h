@@ -39,12 +39,9 @@ struct netlink_handlers {
 int netlink_listen(void);
 /*
  * Hands on what has come in. 0 when nothing is left; -ENOBUFS: the kernel had to drop some, dump again; -errno.
- * What the kernel refused of netlink_resolve() is passed over.
  */
 int netlink_read(int fd, const struct netlink_handlers *h);
 /* Every link and every neighbour there is. Waits for the kernel's answer. 0 or -errno. */
 int netlink_dump(const struct netlink_handlers *h);
-/* Asks the kernel to find the MAC of `addr` on that link, without waiting. Wants CAP_NET_ADMIN. 0 or -errno. */
-int netlink_resolve(int fd, uint32_t ifindex, const uint8_t addr[16]);
 
 #endif

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pins_copy.h"
+
 static const struct {
 	const char *name;
 	bool mapped;
@@ -26,7 +28,8 @@ const char *pin_name(enum pin_id id)
 static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 {
 	/* the kernel maps no memory of a map opened read-only, not even for reading */
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = p->writable || pin[id].mapped ? 0 : BPF_F_RDONLY);
+	bool mapped = pin[id].mapped && !p->copied;
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = p->writable || mapped ? 0 : BPF_F_RDONLY);
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 	char path[PATH_MAX];
@@ -34,6 +37,11 @@ static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 	if (snprintf(path, sizeof(path), "%s/%s", pin_path, pin[id].name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	p->fd[id] = bpf_obj_get_opts(path, &opts);
+	if (p->fd[id] < 0 && errno == EACCES && !p->writable && mapped) {
+		p->copied = true;
+		opts.file_flags = BPF_F_RDONLY;
+		p->fd[id] = bpf_obj_get_opts(path, &opts);
+	}
 	if (p->fd[id] < 0) {
 		int err = -errno;
 
@@ -54,13 +62,14 @@ static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 
 static int map_memory(struct pins *p, enum pin_id id, void *where)
 {
-	void *at =
-		mmap(NULL, p->length[id], p->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, p->fd[id], 0);
+	int prot = p->writable || p->copied ? PROT_READ | PROT_WRITE : PROT_READ;
+	int flags = p->copied ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+	void *at = mmap(NULL, p->length[id], prot, flags, p->copied ? -1 : p->fd[id], 0);
 
 	if (at == MAP_FAILED)
 		return -errno;
 	*(void **)where = at;
-	return 0;
+	return p->copied ? pins_copy(p->fd[id], id, at) : 0;
 }
 
 static void **memory_of(struct pins *p, enum pin_id id)
@@ -111,6 +120,24 @@ int pins_open(struct pins *p, const char *pin_path, bool writable)
 		err = -EPROTO;
 	if (err)
 		pins_close(p);
+	return err;
+}
+
+int pins_renew(struct pins *p, enum pin_id id)
+{
+	void **memory = memory_of(p, id);
+
+	return p->copied && memory ? pins_copy(p->fd[id], id, *memory) : 0;
+}
+
+int pins_renew_all(struct pins *p)
+{
+	/* what the copied meta tells of must be in the copies made after it */
+	int err = pins_renew(p, PIN_meta);
+
+	for (int id = 0; id < PIN_COUNT && !err; id++)
+		if (id != PIN_meta)
+			err = pins_renew(p, id);
 	return err;
 }
 

@@ -45,6 +45,7 @@ struct pins {
 	unsigned entries[PIN_COUNT]; /* max_entries */
 	size_t length[PIN_COUNT];    /* bytes mapped */
 	bool writable;
+	bool copied;	     /* may be read and no more: the memory below is a copy, see pins_renew() */
 	char path[PATH_MAX]; /* the folder */
 	/* mapped memory; valid until pins_close() */
 	struct siprtx_slot *slots;
@@ -71,6 +72,9 @@ static inline __u32 *pins_u32(__u32 *base, unsigned i)
  * On failure *p holds nothing to close.
  */
 int pins_open(struct pins *p, const char *pin_path, bool writable);
+/* Brings the copy of one map, or of all, up to date; nothing to do where memory is mapped. 0 or -errno. */
+int pins_renew(struct pins *p, enum pin_id id);
+int pins_renew_all(struct pins *p);
 void pins_close(struct pins *p);
 const char *pin_name(enum pin_id id);
 

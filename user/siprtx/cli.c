@@ -50,8 +50,12 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 	const char *path = cli->config.pin_path;
 	int err;
 
-	if (cli->open && !cli_pins_gone(cli))
-		return 0;
+	if (cli->open && !cli_pins_gone(cli)) {
+		err = pins_renew_all(&cli->pins);
+		if (err)
+			snprintf(why, why_size, "the maps under %s cannot be read again: %s", path, strerror(-err));
+		return err;
+	}
 	cli_close(cli);
 	cli->pins_ino = pin_ino(cli);
 	err = pins_open(&cli->pins, path, writable);
@@ -64,9 +68,9 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 		break;
 	case -EPERM:
 	case -EACCES:
-		snprintf(why, why_size,
-			 "no right to %s the maps under %s; run it as root or as a member of the group that owns them",
-			 writable ? "write" : "read", path);
+		snprintf(why, why_size, "no right to %s the maps under %s; run it as root%s",
+			 writable ? "change" : "read", path,
+			 writable ? "" : " or as a member of the group that owns them");
 		break;
 	case -EPROTO:
 		snprintf(why, why_size,

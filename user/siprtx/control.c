@@ -19,7 +19,7 @@ int cmd_check(struct cli *cli, char **args)
 	err = config_load(cli->config_path, cli->overrides, cli->n_overrides, &cli->config, &problems);
 	/* of a configuration with errors the host cannot be asked: half of what it names may be missing */
 	if (!err) {
-		check_host(&cli->config, &problems);
+		check_host(&cli->config, CHECK_ALL, &problems);
 		err = cli_open(cli, false, why, sizeof(why));
 		if (!err)
 			check_values(&cli->pins, &problems);
@@ -56,7 +56,7 @@ int cmd_load(struct cli *cli, char **args)
 	int err;
 
 	(void)args;
-	check_host(&cli->config, &problems);
+	check_host(&cli->config, CHECK_LOAD, &problems);
 	problems_print(&problems, stderr, "siprtx");
 	err = problems.errors;
 	problems_free(&problems);

@@ -11,7 +11,19 @@
 #define POLL_NS		50000000
 #define POLLS_PER_CHECK 20
 
-int follow(const struct cli *cli, int (*print_new)(const struct cli *cli, void *at), void *at)
+/* Of copied maps: what print_new() reads, the ring of events only where there are new ones. */
+static int renew(struct cli *cli)
+{
+	struct pins *p = &cli->pins;
+	uint64_t before = p->meta->next_event;
+	int err = pins_renew(p, PIN_meta);
+
+	if (!err && p->meta->next_event != before)
+		err = pins_renew(p, PIN_events);
+	return err;
+}
+
+int follow(struct cli *cli, int (*print_new)(const struct cli *cli, void *at), void *at)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	unsigned i;
@@ -27,6 +39,10 @@ int follow(const struct cli *cli, int (*print_new)(const struct cli *cli, void *
 			return cli_fail(CLI_FAILED, "the maps under %s were unloaded; begin again once they are loaded",
 					cli->config.pin_path);
 		nanosleep(&pause, NULL);
+		err = renew(cli);
+		if (err)
+			return cli_fail(CLI_FAILED, "the maps under %s cannot be read again: %s", cli->config.pin_path,
+					strerror(-err));
 	}
 }
 

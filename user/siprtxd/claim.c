@@ -2,6 +2,7 @@
 #include "claim.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "load.h"
@@ -53,6 +54,20 @@ int claim_pins(const struct config *config, struct pins *pins, int *lock)
 		return say_locked(config->pin_path, *lock);
 	err = pins_open(pins, config->pin_path, true);
 	if (err)
-		log_error("cannot open the maps under %s: %s. Run as root.", config->pin_path, strerror(-err));
+		log_error("cannot open the maps under %s for writing: %s. Run as root or as the user they were loaded "
+			  "for (user = ...), or load again.",
+			  config->pin_path, strerror(-err));
 	return err;
+}
+
+int claim_again(const struct config *config, bool may_load, char *why, size_t why_size)
+{
+	if (load_is_done(config))
+		return 0;
+	if (may_load)
+		return load(config, why, why_size);
+	snprintf(why, why_size,
+		 "an interface came back without its programs, and siprtxd has no right to attach them: calls pass "
+		 "unhelped there. Run: systemctl restart siprtx-load, or as root: siprtx load.");
+	return -EPERM;
 }

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,11 +21,13 @@
 #include "load.h"
 #include "log.h"
 #include "netlink.h"
+#include "privilege.h"
 #include "prompt.h"
 #include "reclaim.h"
 #include "reply.h"
 #include "schedule.h"
 #include "sender.h"
+#include "service.h"
 #include "transaction.h"
 
 #define MS 1000000ull
@@ -52,9 +55,10 @@ struct controller {
 	struct free_list free;
 	struct siprtx_in_force seen; /* of the operator's values */
 	struct reclaim reclaim;
+	struct service service;
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;
-	bool ready, stop;
+	bool may_load, ready, stop;
 };
 
 static uint64_t now_ns(void)
@@ -253,9 +257,9 @@ static void load_again(struct controller *c, uint64_t now)
 	if (now < c->reload_ns)
 		return;
 	c->reload_ns = now + RELOAD_NS;
-	err = load(c->config, why, sizeof(why));
+	err = claim_again(c->config, c->may_load, why, sizeof(why));
 	if (err && !c->reload_failed)
-		log_error("%s It is tried again every second.", why);
+		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
 	else if (!err)
 		log_info("programs attached again");
 	c->reload_failed = err;
@@ -308,31 +312,6 @@ static void do_chores(struct controller *c, uint64_t now)
 	stats[STAT_slots_free] = free_slots(c);
 }
 
-static void say_ready(struct controller *c)
-{
-	const struct siprtx_meta *m = c->pins.meta;
-	char list[1024] = "";
-	unsigned profiles = 0;
-	size_t n = 0;
-
-	for (unsigned i = 0; i < m->interfaces && n < sizeof(list); i++) {
-		const struct siprtx_interface *itf = &m->interface[i];
-
-		n += snprintf(list + n, sizeof(list) - n, "%s%s %s (%s)", i ? ", " : "",
-			      itf->side == SIDE_INSIDE ? "inside" : "outside", itf->name,
-			      itf->attach == ATTACH_GENERIC ? "generic" : "native");
-		if (itf->attach == ATTACH_GENERIC)
-			log_warning("%s has no native XDP: generic mode works, but slower. A driver with XDP support "
-				    "mends it.",
-				    itf->name);
-	}
-	for (unsigned i = 0; i < MAX_PROFILES; i++)
-		profiles += c->config->profile[i].name[0] != '\0';
-	log_info("siprtxd: ready: %s; %u profiles; journal %s; maps under %s", list, profiles, c->config->journal,
-		 c->config->pin_path);
-	c->ready = true;
-}
-
 /* Last in a round: says to the XDP programs what this round has shown to be true. */
 static void beat(struct controller *c, uint64_t now)
 {
@@ -348,7 +327,8 @@ static void beat(struct controller *c, uint64_t now)
 		all &= well;
 	}
 	if (all && !c->ready)
-		say_ready(c);
+		service_log_ready(&c->pins, c->config);
+	c->ready |= all;
 }
 
 static int round_of(struct controller *c, uint64_t now)
@@ -373,6 +353,8 @@ static int round_of(struct controller *c, uint64_t now)
 	beat(c, now_ns());
 	if (err)
 		log_error("out of memory for deadlines. Give siprtxd more; a new start takes up what is pending.");
+	else
+		service_round(&c->service, &c->sender, transactions_held(c->transactions), now);
 	return err;
 }
 
@@ -458,9 +440,12 @@ static int open_all(struct controller *c)
 		log_error("cannot open what siprtxd waits on: %s", strerror(-err));
 		return err;
 	}
+	err = privilege_drop(c->config, &c->may_load);
+	if (err)
+		return err;
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->netlink, c->config->zerocopy, config_replies(c->config));
+	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config));
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)
@@ -587,11 +572,14 @@ int controller_run(const struct config *config)
 	libbpf_set_print(libbpf_log);
 	/* where it is refused and too small, xsk_open() says so */
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	service_open(&c.service);
 	err = start(&c);
 	if (!err) {
+		privilege_filter(c.may_load);
 		be_prompt();
 		err = loop(&c);
 	}
+	service_stopping();
 	stop(&c);
 	return err;
 }

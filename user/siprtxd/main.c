@@ -106,7 +106,7 @@ static int run(const struct arguments *a)
 	int err = config_load(a->file, a->overrides, a->n_overrides, &config, &problems);
 
 	if (!err)
-		check_host(&config, &problems);
+		check_host(&config, CHECK_SERVE, &problems);
 	problems_print(&problems, stderr, "siprtxd");
 	err = problems.errors ? EXIT_FAILURE : EXIT_SUCCESS;
 	problems_free(&problems);

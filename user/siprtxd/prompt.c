@@ -15,6 +15,7 @@ void be_prompt(void)
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest))
-		log_debug("no real-time priority: %s. Copies may be later under load; CAP_SYS_NICE mends it.",
+		log_debug("no real-time priority: %s. Copies may be later under load; LimitRTPRIO=1 or CAP_SYS_NICE "
+			  "mends it.",
 			  strerror(errno));
 }

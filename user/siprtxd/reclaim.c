@@ -98,7 +98,7 @@ int reclaim_take(struct reclaim *r, const struct pins *pins, struct free_list *f
 	int n = find_lost(pins, free_list, &still), taken = 0;
 
 	/* both lists are in the order of the slots */
-	for (int i = 0; i < n && r->lost; i++) {
+	for (int i = 0; still && i < n; i++) {
 		while (at < r->n && r->lost[at].slot < still[i].slot)
 			at++;
 		if (at == r->n || r->lost[at].slot != still[i].slot || r->lost[at].gen != still[i].gen)

@@ -16,21 +16,19 @@
 #define BUSY_RETRY_NS	 (50 * MS)
 #define BUSY_PATIENCE_NS (3000 * MS)
 #define RETRY_NS	 (1000 * MS)
-/* A MAC nobody answers for must not flood the kernel with questions. */
-#define RESOLVE_NS (1 * MS)
-#define REAP_BATCH 64
+#define REAP_BATCH	 64
 
-int sender_open(struct sender *s, const struct pins *pins, int netlink, bool zerocopy, bool inside)
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside)
 {
 	uint32_t n = pins->entries[PIN_slots];
 
-	*s = (struct sender){
-		.pins = pins, .netlink = netlink, .zerocopy = zerocopy, .inside = inside, .neighbours = {.epoch = 1}};
+	*s = (struct sender){.pins = pins, .zerocopy = zerocopy, .inside = inside, .neighbours = {.epoch = 1}};
 	s->in_flight = calloc(n, sizeof(*s->in_flight));
 	s->mac_epoch = calloc(n, sizeof(*s->mac_epoch));
 	/* not where every controller begins (RFC 6864 4.3) */
 	if (getrandom(&s->id, sizeof(s->id), GRND_NONBLOCK) < 0)
 		s->id = (uintptr_t)s->in_flight >> 4;
+	resolve_open(&s->resolve);
 	sender_rename(s);
 	return s->in_flight && s->mac_epoch ? 0 : -ENOMEM;
 }
@@ -40,6 +38,8 @@ void sender_close(struct sender *s)
 	for (unsigned i = 0; i < MAX_PORTS; i++)
 		xsk_close(s->port[i].xsk);
 	neighbours_free(&s->neighbours);
+	if (s->pins)
+		resolve_close(&s->resolve);
 	free(s->in_flight);
 	free(s->mac_epoch);
 	*s = (struct sender){};
@@ -217,10 +217,7 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 	}
 	if (!(frame->wire & WIRE_NO_MAC))
 		return true;
-	if (now_ns - s->resolve_ns >= RESOLVE_NS) {
-		s->resolve_ns = now_ns;
-		netlink_resolve(s->netlink, link, frame->nexthop);
-	}
+	resolve_ask(&s->resolve, link, frame->nexthop, now_ns);
 	return false;
 }
 

@@ -8,6 +8,7 @@
 
 #include "neighbour.h"
 #include "pins.h"
+#include "resolve.h"
 #include "xsk.h"
 
 /*
@@ -32,7 +33,6 @@ struct port {
 
 struct sender {
 	const struct pins *pins;
-	int netlink; /* not owned */
 	bool zerocopy;
 	struct port port[MAX_PORTS];
 	unsigned n_ports; /* the outside ones */
@@ -40,8 +40,8 @@ struct sender {
 	struct neighbours neighbours;
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
-	uint64_t resolve_ns; /* when the kernel was last asked for a MAC */
-	uint16_t id;	     /* IPv4 identification */
+	struct resolve resolve;
+	uint16_t id; /* IPv4 identification */
 	/* the kernel is done with a frame of this slot */
 	void (*done)(void *ctx, uint32_t slot);
 	void *ctx;
@@ -51,7 +51,7 @@ struct sender {
  * Names the interfaces as `pins->meta` has them, the inside ones only where `inside` says so. `pins` must stay. 0 or
  * -ENOMEM; sender_close() in either case.
  */
-int sender_open(struct sender *s, const struct pins *pins, int netlink, bool zerocopy, bool inside);
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
 void sender_rename(struct sender *s);
