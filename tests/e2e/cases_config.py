@@ -85,7 +85,7 @@ def overrides_and_all_problems_at_once():
     """-o section.key=value wins over the file; one run names everything that is wrong; a missing file is said."""
     with Edge(start=False) as edge:
         edge.launch(("-o", "siprtx.sip_ports=5080", "-o", "profile standard.final_wait=1"))
-        expect(wait_until(lambda: edge.siprtx("status", check=False).returncode == 0, 10), f"siprtx status is not 0: {edge.log()}")
+        expect(wait_until(lambda: edge.siprtx("status", check=False).returncode == 0, 30), f"siprtx status is not 0: {edge.log()}")
         edge.stop()
         edge.siprtx("unload")
         said = edge.siprtxd("-o", "siprtx.mode=bridge", "-o", "siprtx.max_transactions=none", "-o", "gateway g.address=nowhere")

@@ -213,7 +213,7 @@ def confirm_outlives_a_restart():
     with Edge() as edge:
         parties = Inbound(edge, final(200))
         call = parties.call()
-        parties.wait(call, 2)
+        parties.wait(call, 3)
         edge.kill()
         edge.start()
         parties.wait(call, 4)
