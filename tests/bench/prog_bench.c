@@ -19,6 +19,7 @@
 
 #include "bench.skel.h"
 #include "edge.h"
+#include "rule_bench.h"
 #include "slot.h"
 
 #define ROUNDS 9
@@ -207,6 +208,7 @@ int main(void)
 	char *more[] = {"siprtx.max_transactions=65536", NULL};
 	unsigned invite_bytes = 0, response_bytes = 0;
 	double capture, match, non_sip;
+	struct rule_costs rule;
 	cpu_set_t one;
 
 	CPU_ZERO(&one);
@@ -216,10 +218,14 @@ int main(void)
 	empty = load_empty();
 	load_bench();
 	non_sip = tax();
+	rule_bench(&edge, empty, cost, &rule);
 	calls(&capture, &match, &invite_bytes, &response_bytes);
 	printf("{\"non_sip_tax_ns\": %.1f, \"invite_capture_ns\": %.1f, \"response_match_ns\": %.1f, \"invite_bytes\": "
-	       "%u, \"response_bytes\": %u}\n",
-	       non_sip, capture, match, invite_bytes, response_bytes);
+	       "%u, \"response_bytes\": %u, \"rules\": {\"bye_ns\": %.0f, \"bye_methods_ns\": %.0f, "
+	       "\"final_ns\": %.0f, \"final_confirm_ns\": %.0f, \"ack_ns\": %.0f, \"ack_confirm_ns\": %.0f, "
+	       "\"icmp_unreachable_ns\": %.0f, \"icmp_other_ns\": %.0f}}\n",
+	       non_sip, capture, match, invite_bytes, response_bytes, rule.bye_ns[0], rule.bye_ns[1], rule.final_ns[0],
+	       rule.final_ns[1], rule.ack_ns[0], rule.ack_ns[1], rule.icmp_ns, rule.echo_ns);
 	bench_bpf__destroy(bench);
 	edge_down(&edge);
 	return 0;
