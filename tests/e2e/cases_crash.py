@@ -114,13 +114,15 @@ def kill_again(edge):
     return kill
 
 
-def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=None, after=None, rate=500):
+def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=None, started=None, after=None, judged=None, rate=500):
     """`trouble`(edge) gives (shortest, longest, function) of what goes wrong beside the kills; SEED in the environment repeats a run."""
     seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
     with Edge(PROFILE, max_transactions=16384, start=False) as edge:
         if before:
             before(edge)
         edge.start()
+        if started:
+            started(edge)
         free = edge.stats()["slots_free"]
         crowd = Crowd(edge, rate, seconds, seed, 50, 12)
         troubles = [Trouble(seed, .05, .5, kill_again(edge))]
@@ -149,6 +151,8 @@ def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=N
         expect_equal(len(crowd.events), calls, "calls")
         seqs = [r["seq"] for r in records]
         expect(seqs == list(range(1, len(seqs) + 1)), "seq of the records is not 1, 2, 3 ...")
+        if judged:
+            figures += judged(edge, records)
         expect_free(edge, free)
         return figures
 
@@ -227,3 +231,25 @@ def retune(edge):
 def killed_while_the_profile_is_rewritten():
     """The same while bpftool rewrites the profile at random."""
     return crash_test(SECONDS // 2, retune, intervals=[min(FIRST), min(SECOND), 1, 1])
+
+
+def answering(edge):
+    edge.configuration += "on_exhausted = reply-503\n"
+    edge.write_configuration()
+
+
+def forgetful(edge):
+    """The slots of calls that were answered are held no longer than the crowd listens."""
+    edge.siprtx("set", "remember", "2000")
+
+
+def each_answered_once(edge, records):
+    stats = edge.stats()
+    expect_equal((stats["replied"], stats["not_replied"], stats["reply_slots"]), (len(records), 0, 0), "calls answered, not answered, slots of replies")
+    return f", {stats['replies_sent']} replies to {stats['replied']} of them"
+
+
+@case(seconds=SECONDS // 2 + 25, alone=True)
+def rule_50_killed_while_it_answers():
+    """The same with reply-503 and a softswitch that never sends the ACK: each silent call is answered, and no slot of a reply is lost."""
+    return crash_test(SECONDS // 2, before=answering, started=forgetful, judged=each_answered_once, rate=200)
