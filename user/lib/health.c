@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fill.h"
 #include "view.h"
 
 const struct siprtx_interface *meta_interface(const struct siprtx_meta *meta, const char *name)
@@ -108,4 +109,13 @@ enum health health_judge(const struct health_facts *f, struct problems *reasons)
 		problem_add(reasons, PROBLEM_WARNING, "", "make room or set the path's rights",
 			    "the journal cannot be written: %s", strerror(f->meta->journal_errno));
 	return reasons->errors > errors ? HEALTH_INACTIVE : reasons->n > n ? HEALTH_DEGRADED : HEALTH_ACTIVE;
+}
+
+void health_warn(uint32_t slots_used, uint32_t slots_total, struct problems *warnings)
+{
+	unsigned mark = fill_mark(slots_used, slots_total);
+
+	if (mark)
+		problem_add(warnings, PROBLEM_WARNING, "", FILL_REMEDY, "%u of %u slots are in use, %u %% or more",
+			    slots_used, slots_total, mark);
 }

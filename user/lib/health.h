@@ -28,6 +28,8 @@ struct health_facts {
 
 /* Adds every reason to `reasons`: an error makes inactive, a warning degraded. The first error is the weightiest. */
 enum health health_judge(const struct health_facts *f, struct problems *reasons);
+/* Adds what does not harm the offload yet, but will: it changes no judgement. */
+void health_warn(uint32_t slots_used, uint32_t slots_total, struct problems *warnings);
 
 /* The interface of that name in meta, NULL: the controller does not know it. */
 const struct siprtx_interface *meta_interface(const struct siprtx_meta *meta, const char *name);

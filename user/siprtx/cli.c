@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,11 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 		snprintf(why, why_size, "the maps under %s cannot be opened: %s", path, strerror(-err));
 	}
 	return err;
+}
+
+bool controller_gone(const struct siprtx_meta *meta)
+{
+	return meta->pid && kill(meta->pid, 0) && errno == ESRCH;
 }
 
 void cli_close(struct cli *cli)

@@ -27,6 +27,7 @@ struct cli {
 	bool follow;	/* -f */
 	uint32_t count; /* -n */
 	bool count_given;
+	uint64_t limit_ns; /* -t, 0: none */
 	uint64_t watch_ns; /* -w; 0: once */
 	struct config config;
 	struct pins pins; /* valid after cli_open() */
@@ -46,6 +47,7 @@ enum command_flag {
 	CMD_FOLLOW = 1 << 4, /* takes -f */
 	CMD_COUNT = 1 << 5,  /* takes -n */
 	CMD_ANY_ARGS = 1 << 6,
+	CMD_LIMIT = 1 << 7, /* takes -t */
 };
 
 struct command {
@@ -76,6 +78,7 @@ int cmd_profile_list(struct cli *cli, char **args);
 int cmd_profile_show(struct cli *cli, char **args);
 int cmd_profile_set(struct cli *cli, char **args);
 int cmd_set(struct cli *cli, char **args);
+int cmd_drain(struct cli *cli, char **args);
 int cmd_exhausted(struct cli *cli, char **args);
 int cmd_events(struct cli *cli, char **args);
 int cmd_check(struct cli *cli, char **args);
@@ -102,6 +105,11 @@ int cli_no_memory(void);
 struct text did_you_mean(const char *name); /* the end of a sentence */
 
 json_t *problems_json(const struct problems *p);
+
+/* Writes a tunable. CLI_OK, or CLI_FAILED, told. */
+int tunable_write(struct cli *cli, unsigned key, uint32_t value);
+/* True: there is no process of the controller's number. */
+bool controller_gone(const struct siprtx_meta *meta);
 
 uint64_t now_ns(void); /* CLOCK_MONOTONIC */
 /* CLOCK_REALTIME - CLOCK_MONOTONIC now, ns. */

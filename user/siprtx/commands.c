@@ -31,6 +31,13 @@ static const struct command commands[] = {
 	 "Prints\n"
 	 "the bpftool line that does the same.",
 	 cmd_set},
+	{"drain", "[-t SEC]", 0, CMD_CONFIG | CMD_WRITE | CMD_LIMIT,
+	 "stop taking new requests and wait until nothing is held, before an unload",
+	 "-t SEC  wait no longer; without it as long as it takes\n"
+	 "Writes the tunable capture = 0. It stays so once all is drained. Where it is not (the time is over,\n"
+	 "interrupted, no controller that would end what is held), the value before is put back.\n"
+	 "Exit status: 0 drained, 1 not, 2 wrong use.",
+	 cmd_drain},
 	{"exhausted", "[-f] [-n N]", 0, VIEW | CMD_FOLLOW | CMD_COUNT, "the newest records of exhausted transactions",
 	 "-n N  so many, 20 unless given\n"
 	 "-f    print new records as they come, after the last N where -n is given; with -j the lines of the journal",

@@ -14,14 +14,14 @@
 #include "cli.h"
 #include "version.h"
 
-#define WATCH_MIN_NS 100000000ull
+#define SECONDS_MIN_NS 100000000ull
 
-static int option_seconds(const char *s, uint64_t *ns)
+static int option_seconds(char option, const char *s, uint64_t *ns)
 {
 	uint32_t ms;
 
-	if (parse_seconds(s, &ms) || ms * 1000000ull < WATCH_MIN_NS)
-		return cli_fail(CLI_USAGE, "-w is \"%s\"; give seconds, 0.1 or more", s);
+	if (parse_seconds(s, &ms) || ms * 1000000ull < SECONDS_MIN_NS)
+		return cli_fail(CLI_USAGE, "-%c is \"%s\"; give seconds, 0.1 or more", option, s);
 	*ns = ms * 1000000ull;
 	return CLI_OK;
 }
@@ -39,7 +39,7 @@ static int options(struct cli *cli, int argc, char **argv, bool *help, bool *ver
 	int option, err = CLI_OK;
 
 	opterr = 0;
-	while (!err && (option = getopt_long(argc, argv, ":c:o:jw:fn:h", longs, NULL)) != -1) {
+	while (!err && (option = getopt_long(argc, argv, ":c:o:jw:fn:t:h", longs, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			cli->config_path = optarg;
@@ -51,7 +51,10 @@ static int options(struct cli *cli, int argc, char **argv, bool *help, bool *ver
 			cli->json = true;
 			break;
 		case 'w':
-			err = option_seconds(optarg, &cli->watch_ns);
+			err = option_seconds('w', optarg, &cli->watch_ns);
+			break;
+		case 't':
+			err = option_seconds('t', optarg, &cli->limit_ns);
 			break;
 		case 'f':
 			cli->follow = true;
@@ -100,6 +103,8 @@ static int wrong_use(const struct cli *cli, const struct command *c, unsigned n_
 		return cli_fail(CLI_USAGE, "-f and -w do not go together; leave -w out");
 	if (cli->count_given && !(c->flags & CMD_COUNT))
 		return cli_fail(CLI_USAGE, "%s prints all there is; leave -n out", c->name);
+	if (cli->limit_ns && !(c->flags & CMD_LIMIT))
+		return cli_fail(CLI_USAGE, "%s does not wait; leave -t out", c->name);
 	return CLI_OK;
 }
 

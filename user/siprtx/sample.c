@@ -2,12 +2,12 @@
 #include "sample.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "counter_sum.h"
 
 /* Gateways without a name come last. */
 static int compare(const void *a, const void *b)
@@ -48,29 +48,6 @@ int gateways_read(const struct pins *pins, struct gateway **list, unsigned *n)
 	return 0;
 }
 
-static int read_counters(const struct pins *pins, uint64_t *sums)
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t *each;
-	uint32_t i;
-	int cpu;
-
-	if (cpus < 0)
-		return cpus;
-	each = malloc(cpus * sizeof(*each));
-	if (!each)
-		return -ENOMEM;
-	for (i = 0; i < CNT_COUNT; i++) {
-		sums[i] = 0;
-		if (bpf_map_lookup_elem(pins->fd[PIN_counters], &i, each))
-			continue;
-		for (cpu = 0; cpu < cpus; cpu++)
-			sums[i] += each[cpu];
-	}
-	free(each);
-	return 0;
-}
-
 int sample_take(const struct pins *pins, struct sample *s)
 {
 	struct sample taken = {.ns = now_ns(), .loaded_ns = pins->meta->loaded_ns};
@@ -78,7 +55,7 @@ int sample_take(const struct pins *pins, struct sample *s)
 	unsigned i, n;
 	int err;
 
-	err = read_counters(pins, taken.counters);
+	err = counter_sum(pins, 0, CNT_COUNT, taken.counters);
 	if (err)
 		return err;
 	for (i = 0; i < STAT_COUNT; i++)
@@ -100,4 +77,6 @@ void held_count(const struct pins *pins, struct held *held)
 	*held = (struct held){0};
 	for (i = 0; i < pins->entries[PIN_slots]; i++)
 		held->in_state[word_state(__atomic_load_n(&pins->slots[i].word, __ATOMIC_RELAXED))]++;
+	held->replies = pins->stats[STAT_reply_slots];
+	held->slots = pins->entries[PIN_slots] - held->in_state[ST_FREE] + held->replies;
 }

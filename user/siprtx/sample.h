@@ -28,6 +28,8 @@ int gateways_read(const struct pins *pins, struct gateway **list, unsigned *n);
 /* Transactions in each state, counted in the slots: right also when no controller runs. */
 struct held {
 	uint32_t in_state[16]; /* by enum siprtx_state */
+	uint32_t replies;      /* slots of a reply, CANCEL or ACK of siprtx: their state is ST_FREE */
+	uint32_t slots;	       /* in use: all of these but ST_FREE */
 };
 void held_count(const struct pins *pins, struct held *held);
 

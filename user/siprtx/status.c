@@ -3,11 +3,11 @@
 #include "status.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "attach.h"
 #include "check.h"
+#include "fill.h"
 
 _Static_assert(2 * MAX_OUTSIDE <= MAX_INTERFACES, "status has room for every configured interface");
 
@@ -86,7 +86,7 @@ static void judge(const struct cli *cli, struct status *s)
 		.meta = &s->meta,
 		.attached = attached,
 		.capture = cli->pins.in_force->tunables[TUN_capture],
-		.gone = s->meta.pid && kill(s->meta.pid, 0) && errno == ESRCH,
+		.gone = controller_gone(&s->meta),
 		.now_ns = s->now_ns,
 	};
 	unsigned i;
@@ -95,6 +95,7 @@ static void judge(const struct cli *cli, struct status *s)
 		if (s->interface[i].attach != ATTACH_NONE)
 			memcpy(attached[facts.n_attached++].name, s->interface[i].name, IFNAMSIZ);
 	s->health = health_judge(&facts, &s->reasons);
+	health_warn(s->slots_used, s->slots_total, &s->warnings);
 }
 
 static int status_read(const struct cli *cli, struct status *s)
@@ -110,8 +111,7 @@ static int status_read(const struct cli *cli, struct status *s)
 		return err;
 	held_count(pins, &s->held);
 	s->slots_total = s->meta.transactions;
-	for (i = ST_CALLING; i < sizeof(s->held.in_state) / sizeof(s->held.in_state[0]); i++)
-		s->slots_used += s->held.in_state[i];
+	s->slots_used = s->held.slots;
 	read_rates(cli, s);
 	read_lateness(pins, s);
 	for (i = 0; i < cli->config.n_inside; i++)
@@ -146,22 +146,20 @@ static void print_headline(const struct cli *cli, const struct status *s)
 	for (i = 0; i < s->reasons.n; i++)
 		if (&s->reasons.list[i] != first)
 			printf("  also: %s; %s\n", s->reasons.list[i].what, s->reasons.list[i].remedy);
+	for (i = 0; i < s->warnings.n; i++)
+		printf("  warning: %s; %s\n", s->warnings.list[i].what, s->warnings.list[i].remedy);
 }
 
 static void print_held(const struct cli *cli, const struct status *s)
 {
-	uint64_t percent = s->slots_total ? s->slots_used * 100ull / s->slots_total : 0;
-	enum colour colour = percent >= 95 ? RED : percent >= 80 ? YELLOW : PLAIN;
+	unsigned mark = fill_mark(s->slots_used, s->slots_total);
+	enum colour colour = mark >= 95 ? RED : mark ? YELLOW : PLAIN;
 	bool paint = cli->colour && colour != PLAIN;
 
 	printf("\nheld      %u calling, %u proceeding, %llu ended remembered\n", s->held.in_state[ST_CALLING],
 	       s->held.in_state[ST_PROCEEDING], (unsigned long long)s->sample.stats[STAT_remembered]);
-	printf("slots     %s%u of %u used (%s)%s%s\n", colour_code(colour, paint), s->slots_used, s->slots_total,
-	       text_percent(s->slots_used, s->slots_total).s,
-	       percent >= 95   ? ", over 95 %: raise max_transactions"
-	       : percent >= 80 ? ", over 80 %: raise max_transactions"
-			       : "",
-	       colour_code(PLAIN, paint));
+	printf("slots     %s%u of %u used (%s)%s\n", colour_code(colour, paint), s->slots_used, s->slots_total,
+	       text_percent(s->slots_used, s->slots_total).s, colour_code(PLAIN, paint));
 	if (s->late)
 		printf("lateness  p50 %s, p99 %s, max %s\n", text_us_as_ms(s->late_p50_us).s,
 		       text_us_as_ms(s->late_p99_us).s, text_us_as_ms(s->late_max_us).s);
@@ -300,6 +298,7 @@ int cmd_status(struct cli *cli, char **args)
 		cli->have_before = true;
 	}
 	problems_free(&s.reasons);
+	problems_free(&s.warnings);
 	problems_free(&s.values);
 	return err ? err : s.health == HEALTH_ACTIVE ? CLI_OK : CLI_DEGRADED;
 }

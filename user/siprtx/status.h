@@ -39,7 +39,7 @@ struct status_interface {
 
 struct status {
 	enum health health;
-	struct problems reasons, values;
+	struct problems reasons, warnings, values;
 	struct siprtx_meta meta; /* a copy, of one moment as near as can be */
 	uint64_t now_ns;
 	struct held held;

@@ -114,6 +114,14 @@ static int value_asked(unsigned key, const char *name, const char *text, uint32_
 	return CLI_OK;
 }
 
+int tunable_write(struct cli *cli, unsigned key, uint32_t value)
+{
+	if (bpf_map_update_elem(cli->pins.fd[PIN_tunables], &key, &value, BPF_ANY))
+		return cli_fail(CLI_FAILED, "the tunables under %s cannot be written: %s", cli->config.pin_path,
+				strerror(errno));
+	return CLI_OK;
+}
+
 int cmd_set(struct cli *cli, char **args)
 {
 	const char *names[TUN_COUNT], *unit;
@@ -134,9 +142,8 @@ int cmd_set(struct cli *cli, char **args)
 	if (value_asked(key, args[0], args[1], &value))
 		return CLI_USAGE;
 	former = *pins_u32(cli->pins.tunables, key);
-	if (bpf_map_update_elem(cli->pins.fd[PIN_tunables], &key, &value, BPF_ANY))
-		return cli_fail(CLI_FAILED, "the tunables under %s cannot be written: %s", cli->config.pin_path,
-				strerror(errno));
+	if (tunable_write(cli, key, value))
+		return CLI_FAILED;
 	bpftool_line(cli->config.pin_path, pin_name(PIN_tunables), key, value, line, sizeof(line));
 	if (cli->json)
 		return cli_print_json(cli, json_pack("{s:i, s:s, s:I, s:I, s:s}", "schema_version", CLI_SCHEMA_VERSION,

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alarms.h"
 #include "check.h"
 #include "claim.h"
 #include "egress.h"
@@ -56,6 +57,7 @@ struct controller {
 	struct siprtx_in_force seen; /* of the operator's values */
 	struct reclaim reclaim;
 	struct service service;
+	struct alarms alarms;
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;
 	bool may_load, ready, stop;
@@ -310,6 +312,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	gateways_flush(&c->ledger.gateways);
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
 	stats[STAT_slots_free] = free_slots(c);
+	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
 }
 
 /* Last in a round: says to the XDP programs what this round has shown to be true. */
@@ -517,6 +520,7 @@ static int start(struct controller *c)
 	memset(m->heartbeat, 0, sizeof(m->heartbeat));
 	m->pid = getpid();
 	m->started_ns = now_ns();
+	alarms_open(&c->alarms, &c->pins);
 	err = adopt(c);
 	return err ?: sender_bind(&c->sender, now_ns());
 }
