@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 
 #include "key.h"
+#include "rate.h"
 #include "wire.h"
 
 /* A profile without a first interval is none. */
@@ -94,6 +95,10 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 		return pass(CNT_no_controller);
 	if (p->ttl <= 1)
 		return pass(CNT_ttl);
+	keep_addresses(slot, p);
+	reason = is_limited() ? over_rate(slot, now) : 0;
+	if (reason)
+		return pass(reason);
 	reason = find_route(ctx, p, slot, &fib);
 	if (reason == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return pass(CNT_over_mtu);
@@ -102,7 +107,6 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	out = bpf_map_lookup_elem(&egress, &fib.ifindex);
 	if (!out)
 		return pass(CNT_not_outside);
-	keep_addresses(slot, p);
 	keep_way_back(ctx, slot, p);
 	make_frame(slot, p, out, &fib, reason == BPF_FIB_LKUP_RET_NO_NEIGH);
 	slot->key = *key;

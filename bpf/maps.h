@@ -94,6 +94,15 @@ struct {
 	__type(value, __u64);
 } asked SEC(".maps");
 
+/* Buckets of rate.h, with `rate_source` or `rate` set. Not pinned: a new one is full, and that is all it costs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u8[16]); /* source address */
+	__type(value, __u64);
+} rate_sources SEC(".maps");
+ARRAY_MAP(rate_all, 1, __u64, plain);
+
 /*
  * What a CPU needs for one packet. `spare` is a slot it took from the free list and did not use: the next
  * request is read straight into that slot, so that a captured message is copied once and a slot is never

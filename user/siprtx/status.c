@@ -221,8 +221,8 @@ static int print_unhelped(const struct cli *cli, const struct status *s)
 	struct table *t = NULL;
 	unsigned i;
 
-	for (i = UNHELPED_FIRST; i <= UNHELPED_LAST; i++) {
-		if (!s->sample.counters[i])
+	for (i = 0; i < CNT_COUNT; i++) {
+		if (!is_unhelped(i) || !s->sample.counters[i])
 			continue;
 		if (!t)
 			t = table_new("UNHELPED:>CALLS:REASON");

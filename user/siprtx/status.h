@@ -24,9 +24,11 @@ enum status_total {
 		TOTALS
 };
 
-/* INVITEs that could not be helped: this range of counters.def */
-#define UNHELPED_FIRST CNT_no_slot
-#define UNHELPED_LAST  CNT_no_controller
+/* Does this counter tell of requests that could not be helped? */
+static inline bool is_unhelped(unsigned c)
+{
+	return (c >= CNT_no_slot && c <= CNT_no_controller) || c == CNT_over_rate_source || c == CNT_over_rate;
+}
 
 struct status_interface {
 	char name[IFNAMSIZ];

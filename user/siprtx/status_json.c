@@ -77,8 +77,9 @@ static json_t *unhelped_json(const struct status *s)
 	json_t *all = json_object();
 	unsigned i;
 
-	for (i = UNHELPED_FIRST; i <= UNHELPED_LAST; i++)
-		json_object_set_new(all, counter_name[i], json_integer(s->sample.counters[i]));
+	for (i = 0; i < CNT_COUNT; i++)
+		if (is_unhelped(i))
+			json_object_set_new(all, counter_name[i], json_integer(s->sample.counters[i]));
 	return all;
 }
 
