@@ -249,6 +249,7 @@ def rule_24_answer_just_after_the_end():
         expect_times(flow.invites(call), [0, .3, .6, .9], "INVITEs")
         record = only(flow.edge.exhausted(call), "records of the end")
         expect_fields(record, reason="no_response", last_code=0, sends=4)
+        wait_until(lambda: len(flow.edge.journal(call)) > 1, 2)  # lines reach the disk in groups
         late = only([r for r in flow.edge.journal(call) if r["event"] == "late_response"], "records of the 200")
         expect_fields(late, last_code=200, of_seq=record["seq"], sends=4)
         expect(0 < late["delay_ms"] < 100, f"the record says that it came {late['delay_ms']} ms after the end")

@@ -182,6 +182,7 @@ def rule_23_24_late_and_remembered():
         counters = edge.counters()
         expect_equal((counters["response_late"], counters["remembered"], counters["captured"]), (1, 1, 1), "counters")
         expect_equal(edge.stats()["late_responses"], 1, "late responses")
+        wait_until(lambda: len(edge.journal(call)) > 1, 2)
         expect_equal([r["event"] for r in edge.journal(call)], ["exhausted", "late_response"], "records after the late 200")
 
 
