@@ -10,7 +10,7 @@
 #include <linux/icmpv6.h>
 
 #include "count.h"
-#include "key.h"
+#include "find.h"
 #include "parse.h"
 #include "slot.h"
 
@@ -98,17 +98,13 @@ static __always_inline int quotes_slot(const struct siprtx_slot *slot, const str
 /* Returns the counter of what was done; the packet passes in every case. `p` was not UDP but ICMP. */
 static __always_inline int icmp_error(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu)
 {
-	struct siprtx_hash_key *secret = map_one(&hash_key);
 	struct packet q = {};
-	struct siprtx_slot *slot;
-	struct siprtx_txn *txn;
-	struct siprtx_key key;
+	struct found f;
 	__u8 icmp[ICMP_HEADER];
 	__u32 what;
-	__u64 word;
 	int reason;
 
-	if (!secret || bpf_xdp_load_bytes(ctx, p->l4_off, icmp, sizeof(icmp)))
+	if (bpf_xdp_load_bytes(ctx, p->l4_off, icmp, sizeof(icmp)))
 		return CNT_not_udp;
 	what = unreachable(p, icmp);
 	if (!what || p->ip_len < p->l4_off - p->l3_off + ICMP_HEADER)
@@ -120,14 +116,11 @@ static __always_inline int icmp_error(struct xdp_md *ctx, const struct packet *p
 		return reason;
 	if (cpu->msg.code)
 		return CNT_icmp_unknown;
-	sip_key(&cpu->buf, &cpu->msg, cpu->msg.method, secret, &key);
-	txn = bpf_map_lookup_elem(&txns, &key);
-	slot = txn ? held_slot(txn, &word) : NULL;
-	if (!slot || !quotes_slot(slot, &cpu->buf, &q))
+	if (!find_held(&cpu->buf, &cpu->msg, cpu->msg.method, &f) || !quotes_slot(f.slot, &cpu->buf, &q))
 		return CNT_icmp_unknown;
-	if (word_state(word) != ST_CALLING && word_state(word) != ST_PROCEEDING)
+	if (word_state(f.word) != ST_CALLING && word_state(f.word) != ST_PROCEEDING)
 		return CNT_icmp_unknown;
-	note(NOTE_ICMP, bpf_ktime_get_ns(), word, &key, txn->slot, what);
+	note(NOTE_ICMP, bpf_ktime_get_ns(), f.word, &f.key, f.index, what);
 	return CNT_icmp;
 }
 

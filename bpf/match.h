@@ -4,7 +4,7 @@
 #define BPF_MATCH_H
 
 #include "count.h"
-#include "key.h"
+#include "find.h"
 #include "parse.h"
 #include "reply.h"
 #include "slot.h"
@@ -118,27 +118,20 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 /* CANCEL ends what it names at once; it has the INVITE's branch and CSeq number (9.1, rule 17). */
 static __always_inline int cancel(const struct siprtx_slot *buf, const struct sip_msg *m)
 {
-	struct siprtx_hash_key *secret = map_one(&hash_key);
-	struct siprtx_slot *slot;
-	struct siprtx_txn *txn;
-	struct siprtx_key key;
+	struct found f;
 	__u64 word, next, seen;
 	int i;
 
-	if (!secret)
+	if (!find_held(buf, m, SIP_INVITE, &f))
 		return CNT_cancel_unknown;
-	sip_key(buf, m, SIP_INVITE, secret, &key);
-	txn = bpf_map_lookup_elem(&txns, &key);
-	slot = txn ? held_slot(txn, &word) : NULL;
-	if (!slot)
-		return CNT_cancel_unknown;
+	word = f.word;
 	for (i = 0; i < WORD_TRIES; i++) {
 		if (word_state(word) != ST_CALLING && word_state(word) != ST_PROCEEDING)
 			return CNT_cancel_unknown;
 		next = word_moved(word, ST_TERMINATED, word_stage(word), word_code(word)) | END_CANCELLED << 12;
-		seen = __sync_val_compare_and_swap(&slot->word, word, next);
+		seen = __sync_val_compare_and_swap(&f.slot->word, word, next);
 		if (seen == word) {
-			note(NOTE_MOVED, bpf_ktime_get_ns(), next, &key, txn->slot, 0);
+			note(NOTE_MOVED, bpf_ktime_get_ns(), next, &f.key, f.index, 0);
 			return CNT_cancel;
 		}
 		if (word_gen(seen) != word_gen(word))

@@ -8,7 +8,7 @@
 #define BPF_REPLY_H
 
 #include "count.h"
-#include "key.h"
+#include "find.h"
 #include "parse.h"
 #include "slot.h"
 
@@ -38,20 +38,11 @@ static __always_inline int repeat_of_replied(const struct siprtx_txn *txn, __u64
 /* The ACK to a non-2xx has the INVITE's branch and CSeq number (17.1.1.3). True: it is for siprtx's reply. */
 static __always_inline int ack_of_reply(const struct siprtx_slot *buf, const struct sip_msg *m)
 {
-	struct siprtx_hash_key *secret = map_one(&hash_key);
-	struct siprtx_slot *slot;
-	struct siprtx_txn *txn;
-	struct siprtx_key key;
-	__u64 word;
+	struct found f;
 
-	if (!secret)
+	if (!find_held(buf, m, SIP_INVITE, &f) || !is_replied(f.slot, f.word) || answered_late(f.word))
 		return 0;
-	sip_key(buf, m, SIP_INVITE, secret, &key);
-	txn = bpf_map_lookup_elem(&txns, &key);
-	slot = txn ? held_slot(txn, &word) : NULL;
-	if (!slot || !is_replied(slot, word) || answered_late(word))
-		return 0;
-	note(NOTE_REPLY_ACKED, bpf_ktime_get_ns(), word, &key, txn->slot, 0);
+	note(NOTE_REPLY_ACKED, bpf_ktime_get_ns(), f.word, &f.key, f.index, 0);
 	count(CNT_reply_ack_absorbed);
 	return 1;
 }
@@ -62,20 +53,11 @@ static __always_inline int ack_of_reply(const struct siprtx_slot *buf, const str
  */
 static __always_inline int cancel_answered(const struct siprtx_slot *buf, const struct sip_msg *m, int other)
 {
-	struct siprtx_hash_key *secret = map_one(&hash_key);
-	struct siprtx_slot *slot;
-	struct siprtx_txn *txn;
-	struct siprtx_key key;
-	__u64 word;
+	struct found f;
 
-	if (!secret)
+	if (!find_held(buf, m, SIP_INVITE, &f) || !(f.word & WORD_CANCELLED) || !is_replied(f.slot, f.word))
 		return other;
-	sip_key(buf, m, SIP_INVITE, secret, &key);
-	txn = bpf_map_lookup_elem(&txns, &key);
-	slot = txn ? held_slot(txn, &word) : NULL;
-	if (!slot || !(word & WORD_CANCELLED) || !is_replied(slot, word))
-		return other;
-	note(NOTE_REPLY_CANCEL_OK, bpf_ktime_get_ns(), word, &key, txn->slot, m->code);
+	note(NOTE_REPLY_CANCEL_OK, bpf_ktime_get_ns(), f.word, &f.key, f.index, m->code);
 	return CNT_cancel_ok_absorbed;
 }
 
