@@ -59,13 +59,7 @@ static __always_inline int read_quote(struct xdp_md *ctx, const struct packet *q
 
 	if (len > SLOT_ROOM)
 		len = SLOT_ROOM;
-	/* as in read_message() */
-	asm volatile("%[len] &= 0x7ff\n"
-		     "if %[len] < 28 goto +1\n"
-		     "if %[len] <= %[room] goto +1\n"
-		     "%[len] = 28\n"
-		     : [len] "+r"(len)
-		     : [room] "i"(SLOT_ROOM));
+	len = loadable(len);
 	if (bpf_xdp_load_bytes(ctx, q->l3_off, (void *)buf + SLOT_L3, len))
 		return CNT_icmp_short;
 	if (end > SLOT_L3 + len)

@@ -142,19 +142,23 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 	return CNT_not_ip;
 }
 
-/* Copies the IP packet, of SLOT_ROOM bytes at most, into `buf` at SLOT_L3. */
-static __always_inline long load_packet(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf)
+/* `len`, 28 where it is less than that or over SLOT_ROOM: so that the verifier takes it for a length to copy. */
+static __always_inline __u32 loadable(__u32 len)
 {
-	__u32 len = p->ip_len;
-
-	/* the verifier of 6.1 wants the bounds where it can see them: in one register, not before a mask */
+	/* that of 6.1 wants the bounds where it can see them: in one register, not before a mask */
 	asm volatile("%[len] &= 0x7ff\n"
 		     "if %[len] < 28 goto +1\n"
 		     "if %[len] <= %[room] goto +1\n"
 		     "%[len] = 28\n"
 		     : [len] "+r"(len)
 		     : [room] "i"(SLOT_ROOM));
-	return bpf_xdp_load_bytes(ctx, p->l3_off, (void *)buf + SLOT_L3, len);
+	return len;
+}
+
+/* Copies the IP packet, of SLOT_ROOM bytes at most, into `buf` at SLOT_L3. */
+static __always_inline long load_packet(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf)
+{
+	return bpf_xdp_load_bytes(ctx, p->l3_off, (void *)buf + SLOT_L3, loadable(p->ip_len));
 }
 
 /*

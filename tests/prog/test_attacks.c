@@ -12,15 +12,13 @@
 #include <cmocka.h>
 
 #include "by_rule.h"
+#include "one_edge.h"
 #include "slot_sum.h"
 
-#define PASS	     2
-#define FROM_GATEWAY .src = GATEWAY, .dst = SOFTSWITCH
-#define SENT_BY	     "edge.example.com:5060"
-#define BRANCH	     "z9hG4bKvictim.Aa1"
-#define OTHERS	     5000 /* distinct branches */
+#define SENT_BY "edge.example.com:5060"
+#define BRANCH	"z9hG4bKvictim.Aa1"
+#define OTHERS	5000 /* distinct branches */
 
-static struct edge edge;
 static struct siprtx_slot *victim;
 static __u64 word; /* the victim's */
 
@@ -31,13 +29,6 @@ static int up(void **state)
 	(void)state;
 	edge_up(&edge, more);
 	edge.pins.in_force->tunables[TUN_dup_window] = 0;
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

@@ -9,29 +9,18 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "edge.h"
+#include "one_edge.h"
 #include "frame.h"
 #include "slot.h"
 #include "sip.h"
 #include "key.h"
 
-#define PASS 2
-#define DROP 1
-
-static struct edge edge;
 static char message[2048];
 
 static int up(void **state)
 {
 	(void)state;
 	edge_up(&edge, NULL);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

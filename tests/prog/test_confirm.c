@@ -7,14 +7,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "edge.h"
+#include "one_edge.h"
 #include "sip_msg.h"
 
-#define PASS	     2
-#define DROP	     1
-#define FROM_GATEWAY .src = GATEWAY, .dst = SOFTSWITCH
-
-static struct edge edge;
 static char message[2048];
 
 /* A call of the gateway's: its messages in both directions, as those name it. */
@@ -28,13 +23,6 @@ static int up(void **state)
 	(void)state;
 	edge_up(&edge, NULL);
 	edge.pins.in_force->tunables[TUN_confirm] = 1;
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

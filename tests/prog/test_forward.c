@@ -8,12 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "edge.h"
+#include "one_edge.h"
 
-#define PASS	 2
-#define REDIRECT 4
-
-static struct edge edge;
 static char message[2048];
 
 static int up(void **state)
@@ -22,13 +18,6 @@ static int up(void **state)
 
 	(void)state;
 	edge_up(&edge, more);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

@@ -8,13 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "edge.h"
+#include "one_edge.h"
 
-#define PASS	     2
-#define DROP	     1
-#define FROM_GATEWAY .src = GATEWAY, .dst = SOFTSWITCH
-
-static struct edge edge;
 static char message[2048];
 
 static int up(void **state)
@@ -23,13 +18,6 @@ static int up(void **state)
 
 	(void)state;
 	edge_up(&edge, more);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

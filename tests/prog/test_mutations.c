@@ -13,13 +13,11 @@
 
 #include "../fuzz/plain_sip.h"
 #include "by_rule.h"
+#include "one_edge.h"
 #include "slot_sum.h"
 
-#define PASS	     2
-#define HEADERS	     (14 + 28) /* Ethernet, IPv4, UDP */
-#define FROM_GATEWAY .src = GATEWAY, .dst = SOFTSWITCH
+#define HEADERS (14 + 28) /* Ethernet, IPv4, UDP */
 
-static struct edge edge;
 static struct siprtx_slot *victim;
 static __u64 word;		    /* the victim's */
 static char invite[2048];	    /* the victim's */
@@ -34,13 +32,6 @@ static int up(void **state)
 	(void)state;
 	edge_up(&edge, more);
 	edge.pins.in_force->tunables[TUN_dup_window] = 0;
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

@@ -7,24 +7,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "edge.h"
-
-#define PASS 2
-#define DROP 1
-
-static struct edge edge;
+#include "one_edge.h"
 
 static int up(void **state)
 {
 	(void)state;
 	edge_up(&edge, NULL);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

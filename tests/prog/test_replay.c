@@ -12,11 +12,9 @@
 
 #include "by_rule.h"
 #include "messages.h"
+#include "one_edge.h"
 #include "slot_sum.h"
 
-#define PASS 2
-
-static struct edge edge;
 static uint64_t counted[CNT_COUNT]; /* by rule */
 static unsigned messages;
 
@@ -28,13 +26,6 @@ static int up(void **state)
 	edge_up(&edge, more);
 	edge_run("ip link set out0 mtu 4096");
 	edge.pins.in_force->tunables[TUN_dup_window] = 0;
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 

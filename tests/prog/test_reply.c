@@ -8,14 +8,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "edge.h"
+#include "one_edge.h"
 #include "sip_msg.h"
 #include "slot.h"
 
-#define PASS 2
-#define DROP 1
-
-static struct edge edge;
 static char message[2048];
 static struct siprtx_late_final noted;
 static unsigned n_noted;
@@ -24,13 +20,6 @@ static int up(void **state)
 {
 	(void)state;
 	edge_up(&edge, NULL);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	edge_down(&edge);
 	return 0;
 }
 
