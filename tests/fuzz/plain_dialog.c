@@ -51,22 +51,6 @@ static bool take_address(struct cursor *c)
 	return peek(c, 0) < 0 || peek(c, 0) == ';';
 }
 
-/* "tag" EQUAL at the cursor, which is moved behind it; else it stays. */
-static bool take_tag_name(struct cursor *c)
-{
-	size_t before = c->at;
-
-	if (take_text(c, "tag")) {
-		take_lws(c);
-		if (take(c, '=')) {
-			take_lws(c);
-			return true;
-		}
-	}
-	c->at = before;
-	return false;
-}
-
 /* *( SEMI ( "tag" EQUAL token / generic-param ) ), white space inside a parameter making several pieces of it */
 static enum sip_verdict take_parameters(struct cursor *c, struct plain_span *out)
 {
@@ -77,7 +61,7 @@ static enum sip_verdict take_parameters(struct cursor *c, struct plain_span *out
 
 		if (take(c, ';')) {
 			take_lws(c);
-			tag = take_tag_name(c);
+			tag = take_name(c, "tag");
 			if (tag && out->at)
 				return SIP_MALFORMED;
 		}

@@ -157,4 +157,20 @@ static inline bool at_separator(const struct cursor *c)
 	return peek(c, 0) < 0 || peek(c, 0) == ';' || peek(c, 0) == ',';
 }
 
+/* `name` EQUAL at the cursor, which is moved behind it; else it stays. */
+static inline bool take_name(struct cursor *c, const char *name)
+{
+	size_t before = c->at;
+
+	if (take_text(c, name)) {
+		take_lws(c);
+		if (take(c, '=')) {
+			take_lws(c);
+			return true;
+		}
+	}
+	c->at = before;
+	return false;
+}
+
 #endif

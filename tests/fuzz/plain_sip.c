@@ -215,22 +215,6 @@ static enum sip_verdict sent_by(struct cursor *c, struct plain_msg *m)
 	return at_separator(c) ? SIP_OK : SIP_MALFORMED;
 }
 
-/* "branch" EQUAL at the cursor, which is moved behind it; else it stays. */
-static bool take_branch_name(struct cursor *c)
-{
-	size_t before = c->at;
-
-	if (take_text(c, "branch")) {
-		take_lws(c);
-		if (take(c, '=')) {
-			take_lws(c);
-			return true;
-		}
-	}
-	c->at = before;
-	return false;
-}
-
 /* One piece of the parameters: [ SEMI [ "branch" EQUAL ] ] ( run / quoted-string ) SWS */
 static enum sip_verdict via_piece(struct cursor *c, struct plain_msg *m)
 {
@@ -239,7 +223,7 @@ static enum sip_verdict via_piece(struct cursor *c, struct plain_msg *m)
 
 	if (take(c, ';')) {
 		take_lws(c);
-		branch = take_branch_name(c);
+		branch = take_name(c, "branch");
 		if (branch && m->branch.at)
 			return SIP_MALFORMED;
 	}
