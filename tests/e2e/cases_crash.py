@@ -116,7 +116,7 @@ def kill_again(edge):
 
 def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=None, started=None, after=None, judged=None, rate=500):
     """`trouble`(edge) gives (shortest, longest, function) of what goes wrong beside the kills; SEED in the environment repeats a run."""
-    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
+    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
     with Edge(PROFILE, max_transactions=16384, start=False) as edge:
         if before:
             before(edge)
