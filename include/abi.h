@@ -200,9 +200,12 @@ static inline __u64 free_head_moved(__u64 head, __u32 top)
 /*
  * txns: HASH, struct siprtx_key -> this. A generation that is not the slot's: the key of an ended transaction,
  * remembered. When one ends by exhaustion the controller sets TXN_EXHAUSTED in `slot` and the time of the end in
- * `gen` (CLOCK_MONOTONIC, ms, cut to 32 bits), so that a response that still comes is known as late (rule 24).
+ * `gen` (CLOCK_MONOTONIC, ms, cut to 32 bits), so that a response that still comes is known as late (rule 24). A
+ * controller that starts puts TXN_ENDED and the time into every other key it finds ended, so that the next one knows
+ * how long it has been remembered.
  */
 #define TXN_EXHAUSTED 0x80000000u
+#define TXN_ENDED     0x40000000u
 struct siprtx_txn {
 	__u32 slot;
 	__u32 gen;

@@ -10,13 +10,15 @@ import subprocess
 import threading
 import time
 
-from case import case, expect, expect_equal, short, show
+from case import case, expect, expect_equal, only, short, show
 from cases_load import expect_free
 from edge import Edge, run, tool, wait_until
+from sip import Call, respond
 
 INVITE_SENT, INVITE_ARRIVED, ANSWER_SENT, ANSWER_ARRIVED, ACK_SENT, ACK_ARRIVED, OTHER = range(1, 8)
 INTERVALS = [.25, .5, 1, 1]
-PROFILE = "[profile short]\nresend_interval = 0.25,0.5,1,1\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n"
+# where the link takes away the 200 behind a 180, the call rings on
+PROFILE = "[profile short]\nresend_interval = 0.25,0.5,1,1\ntimeout_ringing = 5\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n"
 
 # An INVITE on its way, and the tick in which the answer is noticed.
 UNDER_WAY = 0.040
@@ -260,3 +262,29 @@ def each_answered_once(edge, records):
 def rule_50_killed_while_it_answers():
     """The same with reply-503 and a softswitch that never sends the ACK: each silent call is answered, and no slot of a reply is lost."""
     return crash_test(SECONDS // 2, before=answering, started=forgetful, judged=each_answered_once, rate=200)
+
+
+@case(seconds=15)
+def keys_are_forgotten_however_often_it_is_killed():
+    """The key of an ended call goes after `remember`, and not a full `remember` after the last of many starts."""
+    with Edge("[profile short]\nresend_interval = 0.3\nfinal_wait = 0.2\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n") as edge:
+        edge.siprtx("set", "remember", "4000")
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        silent, answered = softswitch.send(Call()), softswitch.send(Call())
+        gateway.send(respond(gateway.wait(answered, 1, 2)[0].data, 200, "OK"), gateway.of(answered)[0].peer[0])
+        only(edge.wait_journal(silent, 3), "records")
+        ended = time.monotonic()
+
+        def keys():
+            return len(json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{edge.pin_path}/txns").stdout))
+        expect_equal(keys(), 2, "keys at the end of the calls")
+        starts = 0
+        while time.monotonic() < ended + 3:
+            edge.kill()
+            edge.start()
+            starts += 1
+            time.sleep(0.2)
+        expect_equal(keys(), 2, f"keys after {starts} starts")
+        # four seconds after the first start that found them ended, at the latest
+        expect(wait_until(lambda: keys() == 0, 3, 0.1), f"{keys()} keys kept {time.monotonic() - ended:.1f} s after the end and {starts} starts")
+        return f"gone {time.monotonic() - ended:.1f} s after the end, {starts} starts"

@@ -70,6 +70,20 @@ static void adopted_in_every_state(void **state)
 	expect_all_free();
 }
 
+/* Killed where the transaction was begun and had no deadline yet. */
+static void crash_at_the_beginning(void **state)
+{
+	uint32_t slot = capture(0);
+
+	(void)state;
+	w.slots[slot].sends = 1;
+	crash(20);
+	run_until(31999);
+	assert_int_equal(w.n_sent, 10);
+	run_until(32100);
+	expect_record(END_NO_RESPONSE);
+}
+
 /* 180 was noted after the crash: its deadline counts, not that of the 100 before. */
 static void note_left_behind_by_a_crash(void **state)
 {
@@ -90,10 +104,8 @@ static void note_left_behind_by_a_crash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(adopted_after_each_step),
-		CASE(adopted_after_a_long_time),
-		CASE(adopted_in_every_state),
-		CASE(note_left_behind_by_a_crash),
+		CASE(adopted_after_each_step),	   CASE(adopted_after_a_long_time), CASE(adopted_in_every_state),
+		CASE(note_left_behind_by_a_crash), CASE(crash_at_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

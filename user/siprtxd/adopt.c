@@ -25,7 +25,7 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 		txn_end(t, slot, word_end(word));
 		return false;
 	}
-	if (!s->sends) {
+	if (!s->due_ns) { /* nobody's yet, or killed at its beginning */
 		txn_begin(t, slot, word, now);
 		return false;
 	}

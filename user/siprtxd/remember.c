@@ -13,6 +13,7 @@
 #define BATCH	 256 /* keys one syscall takes away */
 #define BATCHES	 4   /* a call: some hundred us at most */
 #define ROOM_MIN 1024
+#define MS	 1000000ull
 
 struct tombstone {
 	struct siprtx_key key;
@@ -51,20 +52,38 @@ static int push(struct remembered *r, const struct siprtx_key *key, uint64_t now
 	return 0;
 }
 
+/* With its slot free still, it is about to be captured: the generation rises when a slot goes free. */
 static bool is_live(const struct pins *pins, const struct siprtx_txn *txn)
 {
-	uint64_t word;
+	return txn->slot < pins->entries[PIN_slots] && word_gen(slot_word(&pins->slots[txn->slot])) == txn->gen;
+}
 
-	if (txn->slot >= pins->entries[PIN_slots]) /* TXN_EXHAUSTED too */
-		return false;
-	word = slot_word(&pins->slots[txn->slot]);
-	return word_gen(word) == txn->gen && word_state(word) != ST_FREE;
+/* When the transaction of a dead key ended: as it is marked, or now, and so it is marked. */
+static uint64_t ended_ns(const struct pins *pins, const struct siprtx_key *key, const struct siprtx_txn *txn,
+			 uint64_t now_ns)
+{
+	const struct siprtx_txn ended = {.slot = TXN_ENDED, .gen = now_ns / MS};
+	int32_t age_ms = ended.gen - txn->gen;
+
+	if (txn->slot & (TXN_EXHAUSTED | TXN_ENDED))
+		return age_ms > 0 && now_ns > age_ms * MS ? now_ns - age_ms * MS : now_ns;
+	/* where it fails, the time begins anew with the next controller */
+	bpf_map_update_elem(pins->fd[PIN_txns], key, &ended, BPF_EXIST);
+	return now_ns;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct tombstone *x = a, *y = b;
+
+	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
 int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns)
 {
 	struct siprtx_key key, *from = NULL;
 	struct siprtx_txn txn;
+	int err;
 
 	*r = (struct remembered){.pins = pins};
 	while (!bpf_map_get_next_key(pins->fd[PIN_txns], from, &key)) {
@@ -72,10 +91,13 @@ int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns
 		/* the same call before the slot is looked at: what is captured meanwhile is live */
 		if (bpf_map_lookup_elem(pins->fd[PIN_txns], &key, &txn) || is_live(pins, &txn))
 			continue;
-		if (push(r, &key, now_ns))
+		if (push(r, &key, ended_ns(pins, &key, &txn, now_ns)))
 			return -ENOMEM;
 	}
-	return errno == ENOENT ? 0 : -errno;
+	err = errno;
+	if (r->ring)
+		qsort(r->ring, remember_count(r), sizeof(*r->ring), by_time);
+	return err == ENOENT ? 0 : -err;
 }
 
 void remember_close(struct remembered *r)
@@ -89,7 +111,7 @@ void remember_close(struct remembered *r)
 static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *call,
 			   uint64_t record_seq)
 {
-	struct siprtx_txn txn = {.slot = call->slot | TXN_EXHAUSTED, .gen = now_ns / 1000000};
+	struct siprtx_txn txn = {.slot = call->slot | TXN_EXHAUSTED, .gen = now_ns / MS};
 	struct exhausted_call *new = malloc(sizeof(*new));
 
 	/* where it fails the response is merely counted as unknown */
@@ -154,7 +176,7 @@ void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms)
 		for (n = 0; n < BATCH && r->head != r->tail; n++) {
 			const struct tombstone *t = &r->ring[r->head & (r->room - 1)];
 
-			if (t->ns + keep_ms * 1000000ull > now_ns)
+			if (t->ns + keep_ms * MS > now_ns)
 				break;
 			keys[n] = t->key;
 			forget_call(r, &t->key);

@@ -25,7 +25,10 @@ struct remembered {
 	void *tree; /* the exhausted ones, by key */
 };
 
-/* Every key in `txns` that is no live transaction's begins its full time anew. `pins` must stay. 0 or -errno. */
+/*
+ * Finds every key in `txns` that is no live transaction's. One that ended while nobody kept the time begins it now, and
+ * is marked with it (TXN_ENDED). `pins` must stay. 0 or -errno.
+ */
 int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns);
 void remember_close(struct remembered *r);
 /*
