@@ -164,7 +164,7 @@ struct siprtx_slot {
 	__u32 late_us_max;
 	__u16 sends;	  /* datagrams known to have gone to the gateway, the first one included */
 	__u16 step;	  /* interval being waited on: 0..9, 10: a further last one; SLOT_STEP_FINAL after them */
-	__u64 record_seq; /* of its record, given before the record is written; 0: none */
+	__u64 record_seq; /* of its record, given before the record is written; 0: none. Of a free slot: reclaim.c */
 	__u16 in_tci[2];  /* VLAN tags it came with, network order, outer first; in_tags of them; written at capture */
 	__u32 reply_tag;  /* by the controller: of To in siprtx's own reply, 0: none was made */
 	__u8 from_mac[6]; /* whoever handed it over; written at capture */

@@ -254,7 +254,9 @@ def forgetful(edge):
 
 def each_answered_once(edge, records):
     stats = edge.stats()
-    expect_equal((stats["replied"], stats["not_replied"], stats["reply_slots"]), (len(records), 0, 0), "calls answered, not answered, slots of replies")
+    expect_equal((stats["not_replied"], stats["reply_slots"]), (0, 0), "calls not answered, slots of replies")
+    # killed between the reply and its count: sent again by the next controller, not counted again
+    expect(len(records) - 5 <= stats["replied"] <= len(records), f"{stats['replied']} calls answered, {len(records)} records")
     return f", {stats['replies_sent']} replies to {stats['replied']} of them"
 
 

@@ -55,7 +55,6 @@ struct controller {
 	struct ledger ledger;
 	struct free_list free;
 	struct siprtx_in_force seen; /* of the operator's values */
-	struct reclaim reclaim;
 	struct service service;
 	struct alarms alarms;
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
@@ -282,10 +281,11 @@ static uint32_t free_slots(const struct controller *c)
 }
 
 /* The slots a killed controller lost, some time after they were found so. */
-static void take_lost(struct controller *c)
+static void take_lost(struct controller *c, uint64_t now)
 {
-	int n = reclaim_take(&c->reclaim, &c->pins, &c->free);
+	int n = reclaim(&c->pins, &c->free, now, NULL);
 
+	c->reclaim_ns = UINT64_MAX;
 	if (n < 0)
 		log_warning("cannot look for lost slots: %s. The next start does it.", strerror(-n));
 	else if (n > 0)
@@ -297,8 +297,8 @@ static void do_chores(struct controller *c, uint64_t now)
 	__u64 *stats = c->pins.stats;
 	int err;
 
-	if (c->reclaim.n && now >= c->reclaim_ns)
-		take_lost(c);
+	if (now >= c->reclaim_ns)
+		take_lost(c, now);
 	if (c->reload)
 		load_again(c, now);
 	if (c->links_changed) {
@@ -481,7 +481,8 @@ static int adopt(struct controller *c)
 	};
 	uint64_t before = c->pins.stats[STAT_adopted];
 	/* first of all: what is taken from the free list from here on is not lost */
-	int lost = reclaim_look(&c->reclaim, &c->pins, &c->free);
+	unsigned marked = 0;
+	int lost = reclaim(&c->pins, &c->free, now_ns(), &marked);
 	const struct reply_env reply_env = {
 		.slots = env.slots,
 		.n_slots = env.n_slots,
@@ -493,7 +494,7 @@ static int adopt(struct controller *c)
 		.ctx = c,
 	};
 
-	c->reclaim_ns = now_ns() + RECLAIM_NS;
+	c->reclaim_ns = marked ? now_ns() + RECLAIM_NS : UINT64_MAX;
 	c->pins.stats[STAT_in_flight] = 0;
 	c->transactions = transactions_new(&env);
 	c->replies = replies_new(&reply_env);
@@ -548,7 +549,6 @@ static void stop(struct controller *c)
 			    "makes up for it, `siprtx unload` loses them",
 			    (unsigned long long)(m->next_seq - 1 - m->journaled_seq));
 	calls_free(c->calls);
-	reclaim_forget(&c->reclaim);
 	if (c->epoll >= 0)
 		close(c->epoll);
 	if (c->netlink >= 0)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MS 1000000ull
+
 /* Marks the slot each CPU took and did not use: struct siprtx_percpu begins with its number + 1. */
 static int mark_spares(const struct pins *pins, bool *used)
 {
@@ -37,17 +39,35 @@ static int mark_spares(const struct pins *pins, bool *used)
 }
 
 /*
+ * A slot in the free list has no record_seq, and no record has this bit: when the slot was found lost, ms. It goes with
+ * the next slot_free().
+ */
+#define LOST (1ull << 63)
+
+/* True: it has been lost long enough. */
+static bool look_at(struct siprtx_slot *s, uint64_t now_ns, unsigned *marked)
+{
+	if (s->record_seq & LOST && now_ns / MS >= (s->record_seq & ~LOST) + RECLAIM_NS / MS)
+		return true;
+	if (!marked)
+		return false;
+	if (!(s->record_seq & LOST))
+		s->record_seq = LOST | now_ns / MS;
+	++*marked;
+	return false;
+}
+
+/*
  * Slots that are nobody's: free by their word, not on the free list and no CPU's spare. What is taken meanwhile shows
  * in one of the three, for they are looked at in the order in which a slot passes through them; but for the moment
- * between taking it off the list and naming it as spare. Returns how many are in *list, or -errno.
+ * between taking it off the list and naming it as spare.
  */
-static int find_lost(const struct pins *pins, const struct free_list *free_list, struct lost_slot **list)
+int reclaim(const struct pins *pins, const struct free_list *free_list, uint64_t now_ns, unsigned *marked)
 {
 	uint32_t slots = pins->entries[PIN_slots], n = 0;
 	bool *used = calloc(slots, sizeof(*used));
 	uint64_t *word = calloc(slots, sizeof(*word));
-	struct lost_slot *lost = NULL, *more;
-	int err = used && word ? 0 : -ENOMEM;
+	int err = used && word ? 0 : -ENOMEM, freed = 0;
 
 	for (uint32_t i = 0; i < slots && !err; i++)
 		word[i] = slot_word(&pins->slots[i]);
@@ -58,61 +78,15 @@ static int find_lost(const struct pins *pins, const struct free_list *free_list,
 	}
 	if (!err)
 		err = mark_spares(pins, used);
-	n = 0;
 	for (uint32_t i = 0; i < slots && !err; i++) {
 		if (used[i] || word_state(word[i]) != ST_FREE || slot_word(&pins->slots[i]) != word[i])
 			continue;
-		more = realloc(lost, (n + 1) * sizeof(*lost));
-		if (!more) {
-			err = -ENOMEM;
-			break;
-		}
-		lost = more;
-		lost[n++] = (struct lost_slot){i, word_gen(word[i])};
+		if (!look_at(&pins->slots[i], now_ns, marked))
+			continue;
+		slot_free(free_list, pins->slots, i);
+		freed++;
 	}
 	free(used);
 	free(word);
-	if (err) {
-		free(lost);
-		return err;
-	}
-	*list = lost;
-	return n;
-}
-
-int reclaim_look(struct reclaim *r, const struct pins *pins, const struct free_list *free_list)
-{
-	int n;
-
-	reclaim_forget(r);
-	n = find_lost(pins, free_list, &r->lost);
-	if (n > 0)
-		r->n = n;
-	return n;
-}
-
-int reclaim_take(struct reclaim *r, const struct pins *pins, struct free_list *free_list)
-{
-	struct lost_slot *still = NULL;
-	unsigned at = 0;
-	int n = find_lost(pins, free_list, &still), taken = 0;
-
-	/* both lists are in the order of the slots */
-	for (int i = 0; still && i < n; i++) {
-		while (at < r->n && r->lost[at].slot < still[i].slot)
-			at++;
-		if (at == r->n || r->lost[at].slot != still[i].slot || r->lost[at].gen != still[i].gen)
-			continue;
-		slot_free(free_list, pins->slots, still[i].slot);
-		taken++;
-	}
-	free(still);
-	reclaim_forget(r);
-	return n < 0 ? n : taken;
-}
-
-void reclaim_forget(struct reclaim *r)
-{
-	free(r->lost);
-	*r = (struct reclaim){};
+	return err ?: freed;
 }
