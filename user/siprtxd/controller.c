@@ -178,25 +178,6 @@ static void do_chores(struct controller *c, uint64_t now)
 	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
 }
 
-/* Last in a round: says to the XDP programs what this round has shown to be true. */
-static void beat(struct controller *c, uint64_t now)
-{
-	struct siprtx_meta *m = c->pins.meta;
-	bool all = true;
-
-	__atomic_store_n(&m->alive_ns, now, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < c->sender.n_ports; i++) {
-		bool well = sender_is_well(&c->sender, i) && !transactions_overdue(c->transactions, i);
-
-		if (well)
-			__atomic_store_n(&m->heartbeat[i], now, __ATOMIC_RELEASE);
-		all &= well;
-	}
-	if (all && !c->ready)
-		service_log_ready(&c->pins, c->config);
-	c->ready |= all;
-}
-
 static int round_of(struct controller *c, uint64_t now)
 {
 	int err;
@@ -216,7 +197,7 @@ static int round_of(struct controller *c, uint64_t now)
 		do_chores(c, now);
 	}
 	c->pins.stats[STAT_rounds]++;
-	beat(c, now_ns());
+	controller_beat(c, now_ns());
 	if (err)
 		log_error("out of memory for deadlines. Give siprtxd more; a new start takes up what is pending.");
 	else

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "controller_private.h"
 
+#include <errno.h>
+
+#include "bucket.h"
+
 /* transaction_ops */
 
 static uint64_t op_now(void *ctx)
@@ -21,6 +25,29 @@ static int op_send(void *ctx, uint32_t slot)
 	struct controller *c = ctx;
 
 	return sender_send(&c->sender, slot, now_ns());
+}
+
+/* transaction_ops.send: a retransmission, within its gateway's budget */
+static int op_retransmit(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+	uint32_t rate = c->pins.in_force->tunables[TUN_rate_gateway];
+	struct gateway *g = rate ? ledger_gateway(&c->ledger, slot) : NULL;
+	uint64_t now = now_ns(), full_ns = 0;
+	int err;
+
+	if (g) {
+		full_ns = bucket_taken(g->full_ns, BUCKET_NS / rate, now);
+		if (!full_ns) {
+			g->value.over_budget++;
+			g->changed = true;
+			return -EDQUOT;
+		}
+	}
+	err = sender_send(&c->sender, slot, now);
+	if (g && !err)
+		g->full_ns = full_ns;
+	return err;
 }
 
 static bool op_in_flight(void *ctx, uint32_t slot)
@@ -55,7 +82,7 @@ static bool op_keeps(void *ctx, uint32_t slot)
 const struct transaction_ops controller_transaction_ops = {
 	.now = op_now,
 	.prepare = op_prepare,
-	.send = op_send,
+	.send = op_retransmit,
 	.in_flight = op_in_flight,
 	.event = op_event,
 	.ended = op_ended,

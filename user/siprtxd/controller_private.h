@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of the controller share: controller.c (its life and its loop), controller_ops.c. */
+/* What the files of the controller share: controller.c (its life and its loop), controller_ops.c,
+ * controller_beat.c. */
 #ifndef SIPRTXD_CONTROLLER_PRIVATE_H
 #define SIPRTXD_CONTROLLER_PRIVATE_H
 
@@ -7,6 +8,7 @@
 
 #include "alarms.h"
 #include "controller.h"
+#include "lapse.h"
 #include "ledger.h"
 #include "reclaim.h"
 #include "reply.h"
@@ -30,6 +32,7 @@ struct controller {
 	struct reclaim reclaim;
 	struct service service;
 	struct alarms alarms;
+	struct lapse lapse[MAX_OUTSIDE];
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;
 	bool may_load, ready, stop;
@@ -47,5 +50,8 @@ static inline uint64_t now_ns(void)
 /* controller_ops.c: what transactions and replies ask of the rest. Their ctx is the struct controller. */
 extern const struct transaction_ops controller_transaction_ops;
 extern const struct reply_ops controller_reply_ops;
+
+/* controller_beat.c: last in a round, says to the XDP programs what this round has shown to be true. */
+void controller_beat(struct controller *c, uint64_t now);
 
 #endif

@@ -8,6 +8,9 @@
 /* One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close. */
 #define LATE_SHARE 16
 
+/* A copy of the softswitch that passed as lately as this may not have been told of yet. No interval is shorter. */
+#define JUST_NS (INTERVAL_MIN_MS * MS)
+
 static void count_lateness(struct transactions *t, struct siprtx_slot *s, uint32_t late_us)
 {
 	uint32_t v = late_us > 16 ? late_us - 1 : 16;
@@ -36,23 +39,45 @@ static void sent(struct transactions *t, uint32_t slot, uint64_t word, uint64_t 
 
 	s->sends++;
 	s->last_send_ns = now;
+	t->held[slot].left_ns = 0;
+	t->room -= t->room > 0;
 	t->env.stats[STAT_sends]++;
 	count_lateness(t, s, e.late_us);
 	txn_set_overdue(t, slot, false);
 	t->env.ops->event(t->env.ctx, slot, &e);
-	if (!(word & WORD_TAKEN))
-		slot_take(s, word_gen(word));
 	txn_begin_wait(t, slot, s->step + 1, now - s->due_ns > txn_following_wait(t, s) / LATE_SHARE ? now : s->due_ns,
 		       now);
 }
 
-void txn_leave_out(struct transactions *t, uint32_t slot, uint64_t now)
+void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
 
+	t->env.stats[why]++;
 	slot_give_back(s, t->held[slot].gen);
+	t->held[slot].left_ns = s->due_ns;
 	txn_set_overdue(t, slot, false);
 	txn_begin_wait(t, slot, s->step + 1, s->due_ns, now);
+}
+
+/*
+ * One that was given back is taken over again with the copy that is sent: absorbed from before it leaves, so that the
+ * softswitch's own does not follow at its heels. -EBUSY: that one has just passed, or an answer came; a note will tell.
+ */
+static int hand_over(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
+{
+	struct siprtx_slot *s = &t->env.slots[slot];
+	bool given_back = !(word & WORD_TAKEN);
+	int err;
+
+	if (given_back &&
+	    (!slot_take(s, word_gen(word)) || __atomic_load_n(&s->copy_ns, __ATOMIC_ACQUIRE) + JUST_NS > now))
+		err = -EBUSY;
+	else
+		err = t->env.ops->send(t->env.ctx, slot);
+	if (err && given_back)
+		slot_give_back(s, word_gen(word));
+	return err;
 }
 
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
@@ -62,8 +87,8 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	int err;
 
 	if (now >= s->due_ns + txn_following_wait(t, s))
-		return txn_leave_out(t, slot, now);
-	err = t->env.ops->send(t->env.ctx, slot);
+		return txn_leave_out(t, slot, STAT_left_out, now);
+	err = hand_over(t, slot, word, now);
 	if (!err) {
 		sent(t, slot, word, now);
 	} else if (err == -EAGAIN) {
@@ -74,15 +99,43 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 		t->env.stats[STAT_no_neighbour] += first_try;
 		slot_give_back(s, word_gen(word));
 		txn_wake_at(t, slot, now + NO_MAC_NS, NO_MAC_NS);
+	} else if (err == -EBUSY) {
+		txn_wake_at(t, slot, now + NO_ROOM_NS, NO_ROOM_NS);
 	} else {
-		t->env.stats[STAT_link_down]++;
-		txn_leave_out(t, slot, now);
+		txn_leave_out(t, slot, err == -EDQUOT ? STAT_over_budget : STAT_link_down, now);
+	}
+}
+
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/*
+ * How many retransmissions are done once a copy of the softswitch went through at `ns`. It stands for the one nearest
+ * to it: the one just left out, the one waited for, or one after that where the loop stood still.
+ */
+static unsigned step_after_copy(const struct transactions *t, uint32_t slot, uint64_t ns)
+{
+	const struct siprtx_slot *s = &t->env.slots[slot];
+	uint64_t left = t->held[slot].left_ns, due = s->due_ns;
+	unsigned step = s->step;
+	struct schedule_wait next;
+
+	if (left && apart(ns, left) < apart(ns, due))
+		return step;
+	for (;;) {
+		next = txn_next(t, s, ++step, due);
+		if (next.action != SCHEDULE_SEND || apart(ns, due) <= apart(ns, due + next.wait_ms * MS))
+			return step;
+		due += next.wait_ms * MS;
 	}
 }
 
 void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
+	unsigned step;
 
 	if (word_end(word) && slot_take(s, word_gen(word)))
 		t->env.stats[STAT_taken_up_again]++;
@@ -93,5 +146,7 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	if (s->step == SLOT_STEP_FINAL)
 		return txn_look_before(t, slot, now);
 	txn_set_overdue(t, slot, false);
-	txn_begin_wait(t, slot, s->step + 1, ns, now);
+	step = step_after_copy(t, slot, ns);
+	t->held[slot].left_ns = 0;
+	txn_begin_wait(t, slot, step, ns, now);
 }

@@ -10,6 +10,7 @@
 
 #include "copies.h"
 #include "deadline.h"
+#include "pace.h"
 #include "schedule.h"
 #include "transaction.h"
 
@@ -27,6 +28,7 @@ enum phase { NOT_HELD = 0, HELD, KEPT /* for its own reply */, ENDED /* waits fo
 struct held {
 	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
 	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
+	uint64_t left_ns; /* when the copy was due that was left out last, 0: one went out since */
 	uint32_t gen;
 	uint8_t phase;
 	uint8_t stage; /* as last acted on */
@@ -39,6 +41,9 @@ struct transactions {
 	struct held *held;
 	uint32_t n_held;
 	uint32_t overdue[MAX_OUTSIDE];
+	struct pace pace;
+	uint64_t room; /* copies that may still go in this round */
+	bool put_off;  /* some that were due are left to the next one */
 	int error;
 };
 
@@ -93,11 +98,11 @@ uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 /* retransmit.c */
 
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
-/* This copy will not go: the softswitch's own ones pass again until one of ours is sent. */
-void txn_leave_out(struct transactions *t, uint32_t slot, uint64_t now);
+/* This copy will not go: the softswitch's own ones pass again until one of ours is sent. `why` is counted. */
+void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now);
 /*
- * The softswitch's own copy went through: it stands for the retransmission that was waited for. After a sign that it
- * had given up it says the contrary.
+ * The softswitch's own copy went through: it stands for a retransmission of ours. After a sign that it had given up it
+ * says the contrary.
  */
 void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now);
 
