@@ -83,7 +83,7 @@ static void own_copies_a_little_early(void **state)
 		copy_passes(slot);
 	}
 	run_until(11450);
-	EXPECT_SENT(11450);
+	EXPECT_SENT(11200); /* before the softswitch's next one */
 	assert_true(taken(slot));
 	run_until(31949);
 	assert_int_equal(w.n_records, 0);
@@ -100,12 +100,14 @@ static void taken_over_again_with_the_next_copy_sent(void **state)
 	assert_false(taken(slot));
 	copy_passes(slot);
 	assert_false(taken(slot));
-	run_until(3549);
+	run_until(3424);
 	assert_false(taken(slot));
-	run_until(3550);
-	EXPECT_SENT(3550);
+	run_until(3425); /* a sixteenth of the wait ahead, so that the softswitch's is absorbed */
+	EXPECT_SENT(3425);
 	assert_true(taken(slot));
 	assert_int_equal(w.slots[slot].sends, 3);
+	run_until(7550); /* and the schedule is what it was */
+	EXPECT_SENT(3425, 7550);
 }
 
 /* The softswitch's copy passed a moment ago, and its note has not been read: ours does not follow it. */
@@ -122,18 +124,57 @@ static void no_copy_at_the_heels_of_the_softswitchs(void **state)
 	w.now = START + 1499 * MS;
 	note(NOTE_COPY, slot, 0);
 	w.now = START + 1501 * MS;
-	run_until(3498);
+	run_until(3373);
 	assert_int_equal(w.n_sent, 0);
 	run_until(3600);
-	EXPECT_SENT(3499);
-	/* and where the note is lost, ours comes a little later */
-	never_before_ms = 8000;
-	run_until(11490);
+	EXPECT_SENT(3374);
+}
+
+/* And where the note is lost, ours comes a little later. */
+static void copy_that_no_note_tells_of(void **state)
+{
+	uint32_t slot = call_without_budget_until(1000);
+
+	(void)state;
+	run_until(1495);
 	w.slots[slot].copy_ns = w.now;
-	run_until(11499);
-	assert_int_equal(w.n_sent, 1);
-	run_until(11510);
-	assert_int_equal(w.n_sent, 2);
+	run_until(1504);
+	assert_int_equal(w.n_sent, 0);
+	run_until(1510);
+	EXPECT_SENT(1505);
+	assert_true(taken(slot));
+}
+
+/* There was no budget ahead of its time: it is tried in time, and counted once. */
+static void tried_ahead_and_in_time(void **state)
+{
+	uint32_t slot = call_without_budget_until(3500);
+
+	(void)state;
+	run_until(1550);
+	copy_passes(slot);
+	run_until(3549);
+	assert_int_equal(w.n_sent, 0);
+	assert_false(taken(slot));
+	run_until(3600);
+	EXPECT_SENT(3550);
+	assert_int_equal(w.stats[STAT_over_budget], 2);
+}
+
+/* It passes at the heels of one of ours, while the heartbeat rests: it counts as a send, and as no other one. */
+static void copy_just_after_ours_is_no_step(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.in_force.tunables[TUN_abandon] = 0;
+	run_until(1540);
+	copy_passes(slot);
+	assert_int_equal(w.slots[slot].sends, 4);
+	run_until(4000);
+	EXPECT_SENT(500, 1500, 3540);
+	run_until(32040);
+	expect_record(END_NO_RESPONSE);
 }
 
 /* What fails is given back as it was: the flag is not set before a copy of ours has found its way. */
@@ -284,6 +325,9 @@ int main(void)
 		CASE(own_copies_a_little_early),
 		CASE(taken_over_again_with_the_next_copy_sent),
 		CASE(no_copy_at_the_heels_of_the_softswitchs),
+		CASE(copy_that_no_note_tells_of),
+		CASE(tried_ahead_and_in_time),
+		CASE(copy_just_after_ours_is_no_step),
 		CASE(ring_full_after_it_was_given_back),
 		CASE(copy_after_a_stall_stands_for_its_own_time),
 		CASE(answered_while_given_back),

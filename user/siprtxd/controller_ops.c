@@ -39,7 +39,8 @@ static int op_retransmit(void *ctx, uint32_t slot)
 	if (g) {
 		full_ns = bucket_taken(g->full_ns, BUCKET_NS / rate, now);
 		if (!full_ns) {
-			g->value.over_budget++;
+			/* one tried ahead of its time is tried again */
+			g->value.over_budget += now >= c->pins.slots[slot].due_ns;
 			g->changed = true;
 			return -EDQUOT;
 		}

@@ -5,8 +5,12 @@
 #define NO_ROOM_NS (1 * MS)
 #define NO_MAC_NS  (10 * MS)
 
-/* One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close. */
-#define LATE_SHARE 16
+/*
+ * One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close.
+ * And so much before its time, of the wait before, is one that was given back tried: the softswitch's own is due by
+ * then.
+ */
+#define NEAR_SHARE 16
 
 /* A copy of the softswitch that passed as lately as this may not have been told of yet. No interval is shorter. */
 #define JUST_NS (INTERVAL_MIN_MS * MS)
@@ -27,26 +31,24 @@ static void count_lateness(struct transactions *t, struct siprtx_slot *s, uint32
 static void sent(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	uint64_t late_us = (now - s->due_ns) / 1000;
+	uint64_t late = now > s->due_ns ? now - s->due_ns : 0;
 	struct transaction_event e = {
 		.kind = EV_SEND,
 		.code = word_code(word),
 		.ns = now,
 		.nominal_ms = ms_between(s->first_ns, s->due_ns),
-		.late_us = late_us < INT32_MAX ? late_us : INT32_MAX,
+		.late_us = late / 1000 < INT32_MAX ? late / 1000 : INT32_MAX,
 		.retry_after = NO_RETRY_AFTER,
 	};
 
 	s->sends++;
 	s->last_send_ns = now;
-	t->held[slot].left_ns = 0;
 	t->room -= t->room > 0;
 	t->env.stats[STAT_sends]++;
 	count_lateness(t, s, e.late_us);
 	txn_set_overdue(t, slot, false);
 	t->env.ops->event(t->env.ctx, slot, &e);
-	txn_begin_wait(t, slot, s->step + 1, now - s->due_ns > txn_following_wait(t, s) / LATE_SHARE ? now : s->due_ns,
-		       now);
+	txn_begin_wait(t, slot, s->step + 1, late > txn_following_wait(t, s) / NEAR_SHARE ? now : s->due_ns, now);
 }
 
 void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now)
@@ -55,7 +57,6 @@ void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, 
 
 	t->env.stats[why]++;
 	slot_give_back(s, t->held[slot].gen);
-	t->held[slot].left_ns = s->due_ns;
 	txn_set_overdue(t, slot, false);
 	txn_begin_wait(t, slot, s->step + 1, s->due_ns, now);
 }
@@ -80,10 +81,15 @@ static int hand_over(struct transactions *t, uint32_t slot, uint64_t word, uint6
 	return err;
 }
 
+static uint64_t ahead(const struct transactions *t, uint32_t slot)
+{
+	return (t->env.slots[slot].due_ns - t->held[slot].from_ns) / NEAR_SHARE;
+}
+
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	bool first_try = t->held[slot].wake_ns == s->due_ns;
+	bool first_try = t->held[slot].wake_ns == s->due_ns, early = now < s->due_ns;
 	int err;
 
 	if (now >= s->due_ns + txn_following_wait(t, s))
@@ -91,6 +97,8 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	err = hand_over(t, slot, word, now);
 	if (!err) {
 		sent(t, slot, word, now);
+	} else if (early) {
+		txn_wake_at(t, slot, s->due_ns, ahead(t, slot));
 	} else if (err == -EAGAIN) {
 		t->env.stats[STAT_ring_full] += first_try;
 		txn_set_overdue(t, slot, true);
@@ -113,16 +121,16 @@ static uint64_t apart(uint64_t a, uint64_t b)
 
 /*
  * How many retransmissions are done once a copy of the softswitch went through at `ns`. It stands for the one nearest
- * to it: the one just left out, the one waited for, or one after that where the loop stood still.
+ * to it: the one before, left out or sent by us too, the one waited for, or one after that where the loop stood still.
  */
 static unsigned step_after_copy(const struct transactions *t, uint32_t slot, uint64_t ns)
 {
 	const struct siprtx_slot *s = &t->env.slots[slot];
-	uint64_t left = t->held[slot].left_ns, due = s->due_ns;
+	uint64_t from = t->held[slot].from_ns, due = s->due_ns;
 	unsigned step = s->step;
 	struct schedule_wait next;
 
-	if (left && apart(ns, left) < apart(ns, due))
+	if (step && from && apart(ns, from) < apart(ns, due))
 		return step;
 	for (;;) {
 		next = txn_next(t, s, ++step, due);
@@ -146,7 +154,10 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	if (s->step == SLOT_STEP_FINAL)
 		return txn_look_before(t, slot, now);
 	txn_set_overdue(t, slot, false);
-	step = step_after_copy(t, slot, ns);
-	t->held[slot].left_ns = 0;
-	txn_begin_wait(t, slot, step, ns, now);
+	/* of one given up due_ns is the end */
+	step = word_end(word) ? s->step + 1u : step_after_copy(t, slot, ns);
+	txn_begin_wait_at_copy(t, slot, step, ns, now);
+	/* its next one will come when ours is due: who is to send is settled before */
+	if (s->step != SLOT_STEP_FINAL && !(slot_word(s) & WORD_TAKEN) && now < s->due_ns - ahead(t, slot))
+		txn_wake_at(t, slot, s->due_ns - ahead(t, slot), s->due_ns - ns - ahead(t, slot));
 }

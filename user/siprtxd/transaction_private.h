@@ -28,7 +28,7 @@ enum phase { NOT_HELD = 0, HELD, KEPT /* for its own reply */, ENDED /* waits fo
 struct held {
 	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
 	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
-	uint64_t left_ns; /* when the copy was due that was left out last, 0: one went out since */
+	uint64_t from_ns; /* when its wait began: the copy before, be it sent, passed or left out; 0: not known */
 	uint32_t gen;
 	uint8_t phase;
 	uint8_t stage; /* as last acted on */
@@ -88,6 +88,9 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
  * up for in a burst; the one after them then keeps its whole distance from now.
  */
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now);
+/* The same from a copy of the softswitch on. Where the wait is over already, more copies may have been told of by then.
+ */
+void txn_begin_wait_at_copy(struct transactions *t, uint32_t slot, unsigned step, uint64_t ns, uint64_t now);
 /* What comes after `step` retransmissions, from `from_ns` on, by its kind and state. */
 struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
 			      uint64_t from_ns);
