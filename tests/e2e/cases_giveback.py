@@ -270,3 +270,84 @@ def stuck_kernel_gives_back():
             expect_taken_over(got[call], 3.7)
         expect(early["ring_full"] > 50 and early["in_flight"] > 100, f"{early['ring_full']} found no room, {early['in_flight']} with the kernel")
         expect("do not get out" in health and "the kernel does not take them" in edge.log(), f"status says {health}")
+
+
+WINDOW = .010
+
+
+def densest(times):
+    """The most arrivals within any WINDOW."""
+    most = first = 0
+    times = sorted(times)
+    for last, t in enumerate(times):
+        while t - times[first] > WINDOW:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+class Thousand:
+    """A thousand calls in one burst to a silent gateway; .copies(n) are the arrivals of the n-th INVITE of each."""
+
+    def __init__(self, edge, softswitch, address):
+        self.edge, self.sink, self.address = edge, Sink(edge, address), address
+        calls = [Call(to=address) for _ in range(1000)]
+        for call in calls:
+            softswitch.send(call)
+
+    def judge(self, schedule, latest):
+        summary = self.sink.close()
+        arrivals = [sorted(times) for times in self.sink.arrivals.values()]
+        expect_equal((len(arrivals), summary["lost"]), (1000, 0), f"calls at {self.address}, datagrams the sink had no room for")
+        for times in arrivals:
+            offsets = [t - times[0] for t in times]
+            wrong = len(offsets) != len(schedule) or any(not -.04 <= o - s <= latest for o, s in zip(offsets, schedule))
+            expect(not wrong, f"INVITEs at {show(offsets)}, wanted {show(schedule)}, {latest * 1000:.0f} ms late at most")
+        return [densest(times[n] for times in arrivals) for n in range(len(schedule))]
+
+    def records(self):
+        return [r["call_id"] for r in self.edge.exhausted() if r["gateway"] == f"{self.address}:5060"]
+
+
+@case(seconds=12, alone=True)
+def thousand_calls_leave_spread():
+    """A thousand calls in one burst to each of three silent gateways: spread, spread by tick_sends = 8, and all overdue after a pause; the full list each, one record each."""
+    addresses = ["10.77.2.2", "10.77.2.3", "10.77.2.4"]
+    spread, capped = 32 * 15, 8 * 15  # fifteen rounds of 0.8 ms touch 10 ms, and one is late
+    with Edge(profile(resend_interval="0.5,0.7", final_wait="0.3"), max_transactions=4096, gateways=[f"{a}/24" for a in addresses[1:]]) as edge:
+        softswitch = edge.softswitch()
+
+        def wave(address, latest, during=None):
+            before = edge.stats()["no_response"]
+            thousand = Thousand(edge, softswitch, address)
+            start = time.monotonic()
+            if during:
+                during()
+            time.sleep(max(0, start + 1.6 - time.monotonic()))
+            expect(wait_until(lambda: edge.stats()["no_response"] == before + 1000, 5), f"{edge.stats()['no_response'] - before} calls exhausted")
+            most = thousand.judge([0, .5, 1.2], latest)
+            expect(wait_until(lambda: len(thousand.records()) >= 1000, 5), f"{len(thousand.records())} records")
+            expect_equal((len(thousand.records()), len(set(thousand.records()))), (1000, 1000), "records, calls in them")
+            return most
+
+        def pause():
+            time.sleep(.3)
+            edge.process.send_signal(signal.SIGSTOP)
+            time.sleep(.35)
+            edge.process.send_signal(signal.SIGCONT)
+        plain = wave(addresses[0], .040 + .032 * .8 + .01)
+        expect(max(plain[1:]) <= spread, f"{plain[1:]} copies within 10 ms, wanted {spread} at most")
+        late_us = edge.stats()["late_us_max"]
+        edge.siprtx("set", "tick_sends", "8")
+        time.sleep(.1)
+        slow = wave(addresses[1], .040 + .125 * .8 + .01)
+        expect(max(slow[1:]) <= capped, f"{slow[1:]} copies within 10 ms with tick_sends = 8, wanted {capped} at most")
+        edge.siprtx("set", "tick_sends", "2048")
+        time.sleep(.1)
+        paused = wave(addresses[2], .15 + .040 + .032 * .8 + .01, pause)
+        expect(max(paused[1:]) <= spread, f"{paused[1:]} copies within 10 ms after a pause, wanted {spread} at most")
+        records = edge.exhausted()
+        expect({r["sends"] for r in records} == {3}, "a record says other than 3 sends")
+        expect(5000 <= max(r["timer_late_us_max"] for r in records), "no record tells of the lateness")
+        expect(edge.stats()["full_rounds"] > 100, f"{edge.stats()['full_rounds']} rounds left copies to the next")
+        return f"within 10 ms {plain[1:]}, with tick_sends = 8 {slow[1:]}, after a pause {paused[1:]}; {late_us / 1000:.1f} ms late at most as shipped"
