@@ -300,6 +300,38 @@ static void all_overdue_after_a_pause_are_spread(void **state)
 	assert_int_equal(most_in_round, 32);
 }
 
+static bool keeps(void *ctx, uint32_t slot)
+{
+	(void)ctx, (void)slot;
+	w.n_responses++; /* siprtx's own */
+	return true;
+}
+
+/* A reply of siprtx's own is a datagram as well. */
+static void replies_are_spread_too(void **state)
+{
+	struct transaction_ops replying = ops;
+	unsigned most = 0;
+
+	(void)state;
+	replying.keeps = keeps;
+	w.t->env.ops = &replying;
+	for (unsigned i = 0; i < SLOTS; i++)
+		call(0);
+	rounds_until(31999);
+	while (w.n_responses < SLOTS) {
+		unsigned before = w.n_responses;
+
+		w.now += MS;
+		transactions_run(w.t);
+		most = w.n_responses - before > most ? w.n_responses - before : most;
+	}
+	assert_int_equal(most, 32);
+	for (uint32_t i = 0; i < SLOTS; i++)
+		transactions_release(w.t, i);
+	expect_all_free();
+}
+
 /* A cap far under what is due: most copies are left out for good, none is sent twice, and all end. */
 static void a_loop_that_cannot_keep_up(void **state)
 {
@@ -334,6 +366,7 @@ int main(void)
 		CASE(a_thousand_calls_are_spread),
 		CASE(a_round_sends_no_more_than_tick_sends),
 		CASE(all_overdue_after_a_pause_are_spread),
+		CASE(replies_are_spread_too),
 		CASE(a_loop_that_cannot_keep_up),
 	};
 
