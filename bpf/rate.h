@@ -2,17 +2,13 @@
 /*
  * A limit to new transactions a second, per source address and in all: past it no state is made, and the message goes
  * on. What is held already is served as ever.
- *
- * A bucket is one time: when it will be full again. Whoever takes from it moves that time on by a second / rate; it is
- * empty where the time lies more than a second ahead. So there is nothing to refill, one compare-and-swap is all, and
- * a rate changed live keeps its bucket as full as it was.
+ * A bucket is one time (bucket.h), so one compare-and-swap is all.
  */
 #ifndef BPF_RATE_H
 #define BPF_RATE_H
 
+#include "bucket.h"
 #include "slot.h"
-
-#define BUCKET_NS 1000000000ull /* the burst: one second's worth */
 
 /* 0: it is empty. Where the swap is lost that often the message is served without being counted. */
 static __always_inline int take(__u64 *full_ns, __u64 cost, __u64 now)
@@ -22,8 +18,8 @@ static __always_inline int take(__u64 *full_ns, __u64 cost, __u64 now)
 
 	for (i = 0; i < WORD_TRIES; i++) {
 		seen = *(volatile __u64 *)full_ns;
-		next = (seen > now ? seen : now) + cost;
-		if (next - now > BUCKET_NS)
+		next = bucket_taken(seen, cost, now);
+		if (!next)
 			return 0;
 		if (__sync_val_compare_and_swap(full_ns, seen, next) == seen)
 			break;

@@ -327,7 +327,7 @@ struct siprtx_gateway {
 	__u32 last_profile;	/* of its last transaction: stands in for one that does not exist */
 	__u64 icmp;		/* ICMP unreachables that quoted a transaction */
 	__u32 last_retry_after; /* of the last final response, s; NO_RETRY_AFTER */
-	__u32 pad;
+	__u32 over_budget;	/* retransmissions not sent, of any method: over rate_gateway */
 };
 
 /* exhausted: HASH, u64 sequence -> record, NUL-terminated strings, cut where too long (truncated). */

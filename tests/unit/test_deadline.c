@@ -190,6 +190,28 @@ static void stale_entries_come_out(void **state)
 }
 
 /* A clock that runs, entries re-armed with the next of 40 waits: nothing early, nothing late, nothing lost. */
+static void how_many_are_due(void **state)
+{
+	struct deadlines *d = queues(state);
+
+	assert_int_equal(deadlines_due(d, UINT64_MAX), 0);
+	/* wrapped around in their rings, and of different lengths */
+	for (uint32_t wait = 1; wait <= 5; wait++)
+		for (uint32_t i = 0; i < 1000 * wait; i++)
+			add(d, wait * MS, i * MS, i);
+	for (uint32_t i = 0; i < 500; i++)
+		for (uint32_t wait = 1; wait <= 5; wait++)
+			pop(d, 10000 * MS, i * MS);
+	for (uint32_t i = 1000; i < 1300; i++)
+		add(d, MS, i * MS, i);
+	assert_int_equal(deadlines_due(d, 500 * MS - 1), 0);
+	assert_int_equal(deadlines_due(d, 500 * MS), 5);
+	assert_int_equal(deadlines_due(d, 599 * MS), 500);
+	assert_int_equal(deadlines_due(d, 1299 * MS), 5 * 800);
+	assert_int_equal(deadlines_due(d, 4000 * MS), 800 + 1500 + 2500 + 3500 + 3501);
+	assert_int_equal(deadlines_due(d, UINT64_MAX - 1), deadlines_count(d));
+}
+
 static void against_the_clock(void **state)
 {
 	struct deadlines *d = queues(state);
@@ -232,6 +254,7 @@ int main(void)
 		TEST(empty_queues_are_used_again),
 		TEST(many_waits_at_once),
 		TEST(stale_entries_come_out),
+		TEST(how_many_are_due),
 		TEST(against_the_clock),
 	};
 

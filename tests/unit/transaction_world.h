@@ -21,7 +21,9 @@
 #include "../../user/siprtxd/unreachable.c"
 #include "../../user/siprtxd/waiting.c"
 
+#ifndef SLOTS
 #define SLOTS 4
+#endif
 #define START (1000 * MS)
 
 static struct world {
@@ -36,7 +38,7 @@ static struct world {
 	int send_error;	    /* what the wire answers */
 	unsigned in_flight; /* descriptors not given back */
 	bool hold_descriptors;
-	uint64_t sent_ms[64]; /* since START */
+	uint64_t sent_ms[64 + 16 * SLOTS]; /* since START */
 	unsigned n_sent;
 	enum siprtx_end record[SLOTS * 4];
 	unsigned n_records, n_ended, n_responses, n_copies;
@@ -131,6 +133,7 @@ static inline int setup(void **state)
 	memcpy(w.in_force.profiles, builtin_profile, sizeof(builtin_profile));
 	w.in_force.tunables[TUN_abandon] = 1;
 	w.in_force.tunables[TUN_supersede_after] = 1000;
+	w.in_force.tunables[TUN_tick_sends] = 2048;
 	for (uint32_t i = 0; i < SLOTS; i++)
 		w.below[2 * i] = i + 1 < SLOTS ? i + 2 : 0;
 	w.free_head = 1;

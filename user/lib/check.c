@@ -233,6 +233,27 @@ static void check_forwarding(const struct config *c, struct problems *problems)
 	}
 }
 
+/* Copies that may be sent in the long run, against what a full table of calls without an answer wants. */
+static void check_pace(const struct pins *pins, struct problems *problems)
+{
+	const struct siprtx_in_force *f = pins->in_force;
+	uint64_t sends = f->tunables[TUN_tick_sends], tick = f->tunables[TUN_tick];
+	uint64_t window = schedule_window_ms(f->profiles), want;
+	char remedy[128];
+
+	if (!sends || !tick || !window)
+		return;
+	want = pins->meta->transactions * 1000ull * schedule_count(f->profiles) / window;
+	if (sends * 1000000 / tick >= want)
+		return;
+	snprintf(remedy, sizeof(remedy), "Run: siprtx set tick_sends %" PRIu64, want * tick / 1000000 + 1);
+	problem_add(problems, PROBLEM_WARNING, "tunables", remedy,
+		    "tick_sends and tick let %" PRIu64
+		    " copies a second out, and %u calls without an answer want %" PRIu64
+		    "; the rest is left to the softswitch",
+		    sends * 1000000 / tick, pins->meta->transactions, want);
+}
+
 /*
  * Maps that are there already, with transactions in them, must be those this configuration asks for. False: they may
  * not even be looked at.
@@ -256,6 +277,7 @@ static bool check_pins(const struct config *c, struct problems *problems)
 			    "Set it back, or run siprtx unload, which drops the transactions held",
 			    "the maps that are loaded have %u transactions, not %u", pins.meta->transactions,
 			    c->max_transactions);
+	check_pace(&pins, problems);
 	pins_close(&pins);
 	return true;
 }

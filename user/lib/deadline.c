@@ -182,6 +182,33 @@ uint64_t deadlines_next(const struct deadlines *d)
 	return d->waiting ? d->heap[0].due_ns : UINT64_MAX;
 }
 
+/* How many at the head of a queue are due. */
+static uint64_t due_in(const struct queue *q, uint64_t now_ns)
+{
+	uint64_t from = q->head, to = q->tail;
+
+	while (from < to) {
+		uint64_t middle = from + (to - from) / 2;
+
+		if (entry_at(q, middle)->due_ns <= now_ns)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from - q->head;
+}
+
+uint64_t deadlines_due(const struct deadlines *d, uint64_t now_ns)
+{
+	uint64_t n = 0;
+
+	if (deadlines_next(d) > now_ns)
+		return 0;
+	for (uint32_t i = 0; i < d->waiting; i++)
+		n += d->heap[i].due_ns <= now_ns ? due_in(&d->queue[d->heap[i].queue], now_ns) : 0;
+	return n;
+}
+
 uint64_t deadlines_count(const struct deadlines *d)
 {
 	return d->count;

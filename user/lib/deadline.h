@@ -31,6 +31,8 @@ bool deadlines_pop(struct deadlines *d, uint64_t now_ns, struct deadline *out);
 int64_t deadlines_ahead(const struct deadlines *d, unsigned n);
 /* When the next one is due, UINT64_MAX: none. */
 uint64_t deadlines_next(const struct deadlines *d);
+/* Entries due at or before now_ns, stale ones included: O(log n) for each queue that has one. */
+uint64_t deadlines_due(const struct deadlines *d, uint64_t now_ns);
 /* Entries held, stale ones included. */
 uint64_t deadlines_count(const struct deadlines *d);
 

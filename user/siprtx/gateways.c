@@ -65,16 +65,17 @@ static json_t *gateway_json(const struct pins *pins, const struct gateway *g, ui
 {
 	const struct siprtx_gateway *v = &g->value;
 
-	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:I, s:s}", "gateway",
-			 text_endpoint(g->key.addr, g->key.port).s, "name", json_text(v->name, NAME_LEN), "profile",
-			 profile_label(pins, profile_of(pins, g)).s, "invites", (json_int_t)v->invites,
+	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:s}",
+			 "gateway", text_endpoint(g->key.addr, g->key.port).s, "name", json_text(v->name, NAME_LEN),
+			 "profile", profile_label(pins, profile_of(pins, g)).s, "invites", (json_int_t)v->invites,
 			 "retransmissions", (json_int_t)v->sends, "answered", (json_int_t)v->answered, "exhausted",
 			 (json_int_t)v->exhausted, "timeouts", (json_int_t)v->timeouts, "cancelled",
 			 (json_int_t)v->cancelled, "silent_in_a_row", (json_int_t)v->silent, "last_invite_age_us",
 			 age_json(now, v->last_invite_ns), "last_response_age_us", age_json(now, v->last_response_ns),
 			 "last_code", (json_int_t)v->last_code, "last_retry_after",
 			 v->last_retry_after == NO_RETRY_AFTER ? json_null() : json_integer(v->last_retry_after),
-			 "icmp", (json_int_t)v->icmp, "on_exhausted", on_exhausted_name(v->on_exhausted));
+			 "icmp", (json_int_t)v->icmp, "over_budget", (json_int_t)v->over_budget, "on_exhausted",
+			 on_exhausted_name(v->on_exhausted));
 }
 
 int cmd_gateways(struct cli *cli, char **args)

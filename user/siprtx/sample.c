@@ -75,8 +75,14 @@ void held_count(const struct pins *pins, struct held *held)
 	unsigned i;
 
 	*held = (struct held){0};
-	for (i = 0; i < pins->entries[PIN_slots]; i++)
-		held->in_state[word_state(__atomic_load_n(&pins->slots[i].word, __ATOMIC_RELAXED))]++;
+	for (i = 0; i < pins->entries[PIN_slots]; i++) {
+		const struct siprtx_slot *s = &pins->slots[i];
+		uint64_t word = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
+
+		held->in_state[word_state(word)]++;
+		/* one just captured was not taken over yet */
+		held->given_back += word_sends(s->kind, word) && !(word & WORD_TAKEN) && !word_end(word) && s->sends;
+	}
 	held->replies = pins->stats[STAT_reply_slots];
 	held->slots = pins->entries[PIN_slots] - held->in_state[ST_FREE] + held->replies;
 }

@@ -156,8 +156,11 @@ static void print_held(const struct cli *cli, const struct status *s)
 	enum colour colour = mark >= 95 ? RED : mark ? YELLOW : PLAIN;
 	bool paint = cli->colour && colour != PLAIN;
 
-	printf("\nheld      %u calling, %u proceeding, %llu ended remembered\n", s->held.in_state[ST_CALLING],
+	printf("\nheld      %u calling, %u proceeding, %llu ended remembered", s->held.in_state[ST_CALLING],
 	       s->held.in_state[ST_PROCEEDING], (unsigned long long)s->sample.stats[STAT_remembered]);
+	if (s->held.given_back)
+		printf(", %u given back to the softswitch", s->held.given_back);
+	putchar('\n');
 	printf("slots     %s%u of %u used (%s)%s\n", colour_code(colour, paint), s->slots_used, s->slots_total,
 	       text_percent(s->slots_used, s->slots_total).s, colour_code(PLAIN, paint));
 	if (s->late)

@@ -10,6 +10,7 @@
 #define STATUS_TOTALS(TOTAL)                                                                                           \
 	TOTAL(captured, s->counters[CNT_captured])                                                                     \
 	TOTAL(retransmitted, s->stats[STAT_sends])                                                                     \
+	TOTAL(over_budget, s->stats[STAT_over_budget])                                                                 \
 	TOTAL(absorbed, s->counters[CNT_absorbed])                                                                     \
 	TOTAL(answered, s->answered)                                                                                   \
 	TOTAL(exhausted, s->stats[STAT_no_response] + s->stats[STAT_trying_timeout] +                                  \

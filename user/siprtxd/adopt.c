@@ -35,7 +35,7 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 			txn_look(t, slot, word, word_code(word), now);
 		if (s->step == SLOT_STEP_FINAL || word_end(word) || now < s->due_ns + txn_following_wait(t, s))
 			return true;
-		txn_leave_out(t, slot, now);
+		txn_leave_out(t, slot, STAT_left_out, now);
 		return false;
 	}
 	if (word_state(word) == ST_PROCEEDING && s->resp_ns)

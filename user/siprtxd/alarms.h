@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an operator should hear of unasked: slots running out, answers from elsewhere. A line in the log. */
+/* What an operator should hear of unasked: slots running out, answers from elsewhere, a budget spent. A line in the
+ * log. */
 #ifndef SIPRTX_ALARMS_H
 #define SIPRTX_ALARMS_H
 
@@ -11,7 +12,7 @@
 
 struct alarms {
 	struct fill slots;
-	struct rising wrong_source;
+	struct rising wrong_source, over_budget;
 };
 
 /* What was counted before is not news. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "controller.h"
+#include "controller_private.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -11,25 +11,17 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "alarms.h"
 #include "check.h"
 #include "claim.h"
 #include "egress.h"
-#include "ledger.h"
 #include "load.h"
 #include "log.h"
 #include "netlink.h"
 #include "privilege.h"
 #include "prompt.h"
-#include "reclaim.h"
-#include "reply.h"
 #include "schedule.h"
-#include "sender.h"
-#include "service.h"
-#include "transaction.h"
 
 #define MS 1000000ull
 
@@ -41,134 +33,6 @@
 #define RELOAD_NS	(1000 * MS)
 /* Notes taken in one round; a storm of them must not keep copies from being sent. */
 #define NOTES_MAX 4096
-
-struct controller {
-	const struct config *config;
-	struct pins pins;
-	int lock, epoll, signals, netlink;
-	struct ring_buffer *notes;
-	unsigned notes_taken;
-	struct calls *calls;
-	struct transactions *transactions;
-	struct replies *replies;
-	struct sender sender;
-	struct ledger ledger;
-	struct free_list free;
-	struct siprtx_in_force seen; /* of the operator's values */
-	struct service service;
-	struct alarms alarms;
-	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
-	bool links_changed, reload, reload_failed;
-	bool may_load, ready, stop;
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-/* transaction_ops */
-
-static uint64_t op_now(void *ctx)
-{
-	(void)ctx;
-	return now_ns();
-}
-
-static void op_prepare(void *ctx, uint32_t slot)
-{
-	struct controller *c = ctx;
-
-	sender_prepare(&c->sender, slot);
-}
-
-static int op_send(void *ctx, uint32_t slot)
-{
-	struct controller *c = ctx;
-
-	return sender_send(&c->sender, slot, now_ns());
-}
-
-static bool op_in_flight(void *ctx, uint32_t slot)
-{
-	struct controller *c = ctx;
-
-	return sender_in_flight(&c->sender, slot);
-}
-
-static void op_event(void *ctx, uint32_t slot, const struct transaction_event *e)
-{
-	struct controller *c = ctx;
-
-	ledger_event(&c->ledger, slot, e);
-}
-
-static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
-{
-	struct controller *c = ctx;
-
-	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), now_ns());
-}
-
-static bool op_keeps(void *ctx, uint32_t slot)
-{
-	struct controller *c = ctx;
-	uint16_t code = ledger_reply(&c->ledger, slot);
-
-	return code && replies_begin(c->replies, slot, code, now_ns());
-}
-
-static const struct transaction_ops ops = {
-	.now = op_now,
-	.prepare = op_prepare,
-	.send = op_send,
-	.in_flight = op_in_flight,
-	.event = op_event,
-	.ended = op_ended,
-	.keeps = op_keeps,
-};
-
-/* reply_ops */
-
-static void op_made(void *ctx, uint32_t slot)
-{
-	struct controller *c = ctx;
-
-	sender_made(&c->sender, slot);
-}
-
-static int op_way_back(void *ctx, uint32_t ingress, const uint8_t **mac)
-{
-	struct controller *c = ctx;
-
-	return sender_inside(&c->sender, ingress, mac);
-}
-
-static void op_late(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns)
-{
-	ledger_late_replied(&((struct controller *)ctx)->ledger, slot, code, now, delay_ns);
-}
-
-static void op_over(void *ctx, uint32_t slot)
-{
-	struct controller *c = ctx;
-
-	ledger_forget(&c->ledger, slot, now_ns());
-	transactions_release(c->transactions, slot);
-}
-
-static const struct reply_ops reply_ops = {
-	.send = op_send,
-	.in_flight = op_in_flight,
-	.event = op_event,
-	.made = op_made,
-	.way_back = op_way_back,
-	.late = op_late,
-	.over = op_over,
-};
 
 static void on_frame_done(void *ctx, uint32_t slot)
 {
@@ -315,25 +179,6 @@ static void do_chores(struct controller *c, uint64_t now)
 	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
 }
 
-/* Last in a round: says to the XDP programs what this round has shown to be true. */
-static void beat(struct controller *c, uint64_t now)
-{
-	struct siprtx_meta *m = c->pins.meta;
-	bool all = true;
-
-	__atomic_store_n(&m->alive_ns, now, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < c->sender.n_ports; i++) {
-		bool well = sender_is_well(&c->sender, i) && !transactions_overdue(c->transactions, i);
-
-		if (well)
-			__atomic_store_n(&m->heartbeat[i], now, __ATOMIC_RELEASE);
-		all &= well;
-	}
-	if (all && !c->ready)
-		service_log_ready(&c->pins, c->config);
-	c->ready |= all;
-}
-
 static int round_of(struct controller *c, uint64_t now)
 {
 	int err;
@@ -353,7 +198,7 @@ static int round_of(struct controller *c, uint64_t now)
 		do_chores(c, now);
 	}
 	c->pins.stats[STAT_rounds]++;
-	beat(c, now_ns());
+	controller_beat(c, now_ns());
 	if (err)
 		log_error("out of memory for deadlines. Give siprtxd more; a new start takes up what is pending.");
 	else
@@ -476,7 +321,7 @@ static int adopt(struct controller *c)
 		.free = c->free,
 		.stats = c->pins.stats,
 		.lateness = c->pins.lateness,
-		.ops = &ops,
+		.ops = &controller_transaction_ops,
 		.ctx = c,
 	};
 	uint64_t before = c->pins.stats[STAT_adopted];
@@ -490,7 +335,7 @@ static int adopt(struct controller *c)
 		.free = env.free,
 		.stats = env.stats,
 		.since_ns = now_ns(),
-		.ops = &reply_ops,
+		.ops = &controller_reply_ops,
 		.ctx = c,
 	};
 

@@ -13,6 +13,7 @@ struct gateway {
 	struct siprtx_gateway_key key;
 	bool changed; /* set by whoever counts: gateways_flush() writes it */
 	struct siprtx_gateway value;
+	uint64_t full_ns; /* its budget of retransmissions (bucket.h) */
 	struct gateway *next;
 };
 

@@ -51,6 +51,13 @@ static struct gateway *gateway_of(struct ledger *l, uint32_t slot)
 	return l->gateway[slot];
 }
 
+struct gateway *ledger_gateway(struct ledger *l, uint32_t slot)
+{
+	struct gateway *g = gateway_of(l, slot);
+
+	return g == &l->gateways.others ? NULL : g;
+}
+
 /* Nothing came of the gateway's own. */
 static bool is_silence(enum siprtx_end end)
 {

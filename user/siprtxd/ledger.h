@@ -29,6 +29,8 @@ int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, 
 		uint64_t now_ns);
 /* Writes what is left to write. */
 void ledger_close(struct ledger *l);
+/* The gateway this slot's frame goes to; NULL: it is one of those there is no room for. */
+struct gateway *ledger_gateway(struct ledger *l, uint32_t slot);
 /* transaction_ops.event and .ended */
 void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e);
 /* `reply`: with what siprtx answers it itself, 0: it does not; else its key is remembered by ledger_forget(). */

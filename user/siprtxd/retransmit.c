@@ -5,8 +5,15 @@
 #define NO_ROOM_NS (1 * MS)
 #define NO_MAC_NS  (10 * MS)
 
-/* One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close. */
-#define LATE_SHARE 16
+/*
+ * One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close.
+ * And so much before its time, of the wait before, is one that was given back tried: the softswitch's own is due by
+ * then.
+ */
+#define NEAR_SHARE 16
+
+/* A copy of the softswitch that passed as lately as this may not have been told of yet. No interval is shorter. */
+#define JUST_NS (INTERVAL_MIN_MS * MS)
 
 static void count_lateness(struct transactions *t, struct siprtx_slot *s, uint32_t late_us)
 {
@@ -24,48 +31,74 @@ static void count_lateness(struct transactions *t, struct siprtx_slot *s, uint32
 static void sent(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	uint64_t late_us = (now - s->due_ns) / 1000;
+	uint64_t late = now > s->due_ns ? now - s->due_ns : 0;
 	struct transaction_event e = {
 		.kind = EV_SEND,
 		.code = word_code(word),
 		.ns = now,
 		.nominal_ms = ms_between(s->first_ns, s->due_ns),
-		.late_us = late_us < INT32_MAX ? late_us : INT32_MAX,
+		.late_us = late / 1000 < INT32_MAX ? late / 1000 : INT32_MAX,
 		.retry_after = NO_RETRY_AFTER,
 	};
 
 	s->sends++;
 	s->last_send_ns = now;
+	t->room -= t->room > 0;
 	t->env.stats[STAT_sends]++;
 	count_lateness(t, s, e.late_us);
 	txn_set_overdue(t, slot, false);
 	t->env.ops->event(t->env.ctx, slot, &e);
-	if (!(word & WORD_TAKEN))
-		slot_take(s, word_gen(word));
-	txn_begin_wait(t, slot, s->step + 1, now - s->due_ns > txn_following_wait(t, s) / LATE_SHARE ? now : s->due_ns,
-		       now);
+	txn_begin_wait(t, slot, s->step + 1, late > txn_following_wait(t, s) / NEAR_SHARE ? now : s->due_ns, now);
 }
 
-void txn_leave_out(struct transactions *t, uint32_t slot, uint64_t now)
+void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
 
+	t->env.stats[why]++;
 	slot_give_back(s, t->held[slot].gen);
 	txn_set_overdue(t, slot, false);
 	txn_begin_wait(t, slot, s->step + 1, s->due_ns, now);
 }
 
+/*
+ * One that was given back is taken over again with the copy that is sent: absorbed from before it leaves, so that the
+ * softswitch's own does not follow at its heels. -EBUSY: that one has just passed, or an answer came; a note will tell.
+ */
+static int hand_over(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
+{
+	struct siprtx_slot *s = &t->env.slots[slot];
+	bool given_back = !(word & WORD_TAKEN);
+	int err;
+
+	if (given_back &&
+	    (!slot_take(s, word_gen(word)) || __atomic_load_n(&s->copy_ns, __ATOMIC_ACQUIRE) + JUST_NS > now))
+		err = -EBUSY;
+	else
+		err = t->env.ops->send(t->env.ctx, slot);
+	if (err && given_back)
+		slot_give_back(s, word_gen(word));
+	return err;
+}
+
+static uint64_t ahead(const struct transactions *t, uint32_t slot)
+{
+	return (t->env.slots[slot].due_ns - t->held[slot].from_ns) / NEAR_SHARE;
+}
+
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	bool first_try = t->held[slot].wake_ns == s->due_ns;
+	bool first_try = t->held[slot].wake_ns == s->due_ns, early = now < s->due_ns;
 	int err;
 
 	if (now >= s->due_ns + txn_following_wait(t, s))
-		return txn_leave_out(t, slot, now);
-	err = t->env.ops->send(t->env.ctx, slot);
+		return txn_leave_out(t, slot, STAT_left_out, now);
+	err = hand_over(t, slot, word, now);
 	if (!err) {
 		sent(t, slot, word, now);
+	} else if (early) {
+		txn_wake_at(t, slot, s->due_ns, ahead(t, slot));
 	} else if (err == -EAGAIN) {
 		t->env.stats[STAT_ring_full] += first_try;
 		txn_set_overdue(t, slot, true);
@@ -74,15 +107,43 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 		t->env.stats[STAT_no_neighbour] += first_try;
 		slot_give_back(s, word_gen(word));
 		txn_wake_at(t, slot, now + NO_MAC_NS, NO_MAC_NS);
+	} else if (err == -EBUSY) {
+		txn_wake_at(t, slot, now + NO_ROOM_NS, NO_ROOM_NS);
 	} else {
-		t->env.stats[STAT_link_down]++;
-		txn_leave_out(t, slot, now);
+		txn_leave_out(t, slot, err == -EDQUOT ? STAT_over_budget : STAT_link_down, now);
+	}
+}
+
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/*
+ * How many retransmissions are done once a copy of the softswitch went through at `ns`. It stands for the one nearest
+ * to it: the one before, left out or sent by us too, the one waited for, or one after that where the loop stood still.
+ */
+static unsigned step_after_copy(const struct transactions *t, uint32_t slot, uint64_t ns)
+{
+	const struct siprtx_slot *s = &t->env.slots[slot];
+	uint64_t from = t->held[slot].from_ns, due = s->due_ns;
+	unsigned step = s->step;
+	struct schedule_wait next;
+
+	if (step && from && apart(ns, from) < apart(ns, due))
+		return step;
+	for (;;) {
+		next = txn_next(t, s, ++step, due);
+		if (next.action != SCHEDULE_SEND || apart(ns, due) <= apart(ns, due + next.wait_ms * MS))
+			return step;
+		due += next.wait_ms * MS;
 	}
 }
 
 void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
+	unsigned step;
 
 	if (word_end(word) && slot_take(s, word_gen(word)))
 		t->env.stats[STAT_taken_up_again]++;
@@ -93,5 +154,10 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	if (s->step == SLOT_STEP_FINAL)
 		return txn_look_before(t, slot, now);
 	txn_set_overdue(t, slot, false);
-	txn_begin_wait(t, slot, s->step + 1, ns, now);
+	/* of one given up due_ns is the end */
+	step = word_end(word) ? s->step + 1u : step_after_copy(t, slot, ns);
+	txn_begin_wait_at_copy(t, slot, step, ns, now);
+	/* its next one will come when ours is due: who is to send is settled before */
+	if (s->step != SLOT_STEP_FINAL && !(slot_word(s) & WORD_TAKEN) && now < s->due_ns - ahead(t, slot))
+		txn_wake_at(t, slot, s->due_ns - ahead(t, slot), s->due_ns - ns - ahead(t, slot));
 }

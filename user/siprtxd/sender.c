@@ -183,6 +183,24 @@ static int bind_port(struct sender *s, struct port *p, uint64_t now_ns)
 	return err == -EBUSY || err == -ENODEV || err == -ENETDOWN ? 0 : err;
 }
 
+/*
+ * The kernel has taken nothing for as long as absorption lasts: the softswitch sends by now, and what is left in the
+ * ring must not go out whenever the kernel moves on.
+ */
+static void close_stuck(struct sender *s, unsigned n, uint64_t now_ns)
+{
+	struct port *p = &s->port[n];
+
+	if (!p->xsk || !p->behind || p->moved)
+		p->moved_ns = now_ns;
+	p->moved = false;
+	if (now_ns < p->moved_ns + HEARTBEAT_NS)
+		return;
+	log_debug("%s: the kernel sends nothing, its socket is made anew", p->name);
+	close_port(s, n);
+	p->retry_ns = p->patience_ns = 0;
+}
+
 int sender_bind(struct sender *s, uint64_t now_ns)
 {
 	int err = 0;
@@ -190,6 +208,7 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 	for (unsigned i = 0; i < MAX_PORTS; i++) {
 		struct port *p = &s->port[i];
 
+		close_stuck(s, i, now_ns);
 		if (p->up && !p->xsk && now_ns >= p->retry_ns)
 			err = bind_port(s, p, now_ns) ?: err;
 	}
@@ -231,6 +250,7 @@ static void reap(struct sender *s, struct port *p)
 		for (unsigned i = 0; i < n; i++) {
 			if (slot[i] >= s->pins->entries[PIN_slots] || !s->in_flight[slot[i]])
 				continue;
+			p->moved = true;
 			s->in_flight[slot[i]]--;
 			s->pins->stats[STAT_in_flight]--;
 			s->done(s->ctx, slot[i]);

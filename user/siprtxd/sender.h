@@ -25,10 +25,12 @@ struct port {
 	bool full;   /* the ring, until the next flush */
 	bool copies; /* zero-copy mode was wanted, and the driver has none */
 	bool behind; /* the kernel did not take all that was due */
+	bool moved;  /* it gave descriptors back, since last looked at */
 	bool complained;
 	struct xsk *xsk;      /* NULL: not bound */
 	uint64_t retry_ns;    /* when to bind again */
 	uint64_t patience_ns; /* until when EBUSY is nothing to speak of */
+	uint64_t moved_ns;    /* when it was last seen to take what was due, or some of it */
 };
 
 struct sender {
@@ -59,8 +61,8 @@ void sender_rename(struct sender *s);
 bool sender_learn_link(struct sender *s, const struct netlink_link *l);
 void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n);
 /*
- * Binds the ports that are up and unbound and whose time has come. 0, or the last error that time will not heal,
- * with a sentence logged once.
+ * Binds the ports that are up and unbound and whose time has come, those too whose kernel side does not move. 0, or the
+ * last error that time will not heal, with a sentence logged once.
  */
 int sender_bind(struct sender *s, uint64_t now_ns);
 /* transaction_ops.prepare, .send and .in_flight */

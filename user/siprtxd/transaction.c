@@ -33,9 +33,9 @@ uint64_t transactions_next(const struct transactions *t)
 	return deadlines_next(t->deadlines);
 }
 
-uint32_t transactions_overdue(const struct transactions *t, uint32_t outside)
+bool transactions_overdue(const struct transactions *t, uint32_t outside)
 {
-	return t->overdue[outside];
+	return t->overdue[outside] || t->put_off;
 }
 
 uint32_t transactions_held(const struct transactions *t)
@@ -99,6 +99,7 @@ void txn_end(struct transactions *t, uint32_t slot, enum siprtx_end end)
 
 	/* before the answer goes out: routing is to know why it came */
 	ops->ended(t->env.ctx, slot, end);
+	t->room -= kept && t->room;
 	if (kept)
 		t->held[slot].phase = KEPT;
 	else
@@ -315,9 +316,12 @@ int transactions_run(struct transactions *t)
 	uint64_t now = txn_now(t);
 	struct deadline d;
 
-	while (!t->error && deadlines_pop(t->deadlines, now, &d)) {
+	t->room = pace_round(&t->pace, deadlines_due(t->deadlines, now), t->env.in_force->tunables[TUN_tick_sends]);
+	while (!t->error && t->room && deadlines_pop(t->deadlines, now, &d)) {
 		fetch_ahead(t);
 		expire(t, &d);
 	}
+	t->put_off = deadlines_next(t->deadlines) <= now;
+	t->env.stats[STAT_full_rounds] += t->put_off;
 	return t->error;
 }

@@ -36,7 +36,7 @@ struct transaction_ops {
 	void (*prepare)(void *ctx, uint32_t slot);
 	/*
 	 * Hands the slot's frame to the kernel. 0; -EAGAIN: no room now; -EHOSTUNREACH: no MAC known yet;
-	 * anything else (-ENETDOWN): not to be had, this copy is left out.
+	 * -EDQUOT: the gateway's budget is spent, this copy is left out; so it is with anything else (-ENETDOWN).
 	 */
 	int (*send)(void *ctx, uint32_t slot);
 	/* Is a descriptor of the slot still with the kernel? */
@@ -76,7 +76,10 @@ void transactions_free(struct transactions *t);
 int transactions_adopt(struct transactions *t);
 /* What an XDP program told. NOTE_LATE is none of this file's. */
 void transactions_note(struct transactions *t, const struct siprtx_note *n);
-/* Does all that is due. 0 or -ENOMEM: deadlines were lost, only a new start finds them again. */
+/*
+ * Does what is due, with no more copies than this round may send (pace.h, tick_sends). 0 or -ENOMEM: deadlines were
+ * lost, only a new start finds them again.
+ */
 int transactions_run(struct transactions *t);
 /* A descriptor of this slot came back. */
 void transactions_sent(struct transactions *t, uint32_t slot);
@@ -86,8 +89,9 @@ void transactions_release(struct transactions *t, uint32_t slot);
 
 /* When the next deadline is, UINT64_MAX: none. */
 uint64_t transactions_next(const struct transactions *t);
-/* Copies due on this outside interface that found no room. While there are any, its heartbeat must rest. */
-uint32_t transactions_overdue(const struct transactions *t, uint32_t outside);
+/* Are there copies due on this outside interface that found no room, or were left to the next round? Then its
+ * heartbeat must rest. */
+bool transactions_overdue(const struct transactions *t, uint32_t outside);
 /* How many slots belong to a transaction: not free, or not given back yet. And does this one? */
 uint32_t transactions_held(const struct transactions *t);
 bool transactions_holds(const struct transactions *t, uint32_t slot);

@@ -10,6 +10,7 @@
 
 #include "copies.h"
 #include "deadline.h"
+#include "pace.h"
 #include "schedule.h"
 #include "transaction.h"
 
@@ -27,6 +28,7 @@ enum phase { NOT_HELD = 0, HELD, KEPT /* for its own reply */, ENDED /* waits fo
 struct held {
 	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
 	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
+	uint64_t from_ns; /* when its wait began: the copy before, be it sent, passed or left out; 0: not known */
 	uint32_t gen;
 	uint8_t phase;
 	uint8_t stage; /* as last acted on */
@@ -39,6 +41,9 @@ struct transactions {
 	struct held *held;
 	uint32_t n_held;
 	uint32_t overdue[MAX_OUTSIDE];
+	struct pace pace;
+	uint64_t room; /* copies that may still go in this round */
+	bool put_off;  /* some that were due are left to the next one */
 	int error;
 };
 
@@ -83,6 +88,9 @@ void txn_set_overdue(struct transactions *t, uint32_t slot, bool overdue);
  * up for in a burst; the one after them then keeps its whole distance from now.
  */
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now);
+/* The same from a copy of the softswitch on. Where the wait is over already, more copies may have been told of by then.
+ */
+void txn_begin_wait_at_copy(struct transactions *t, uint32_t slot, unsigned step, uint64_t ns, uint64_t now);
 /* What comes after `step` retransmissions, from `from_ns` on, by its kind and state. */
 struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_slot *s, unsigned step,
 			      uint64_t from_ns);
@@ -93,11 +101,11 @@ uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 /* retransmit.c */
 
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
-/* This copy will not go: the softswitch's own ones pass again until one of ours is sent. */
-void txn_leave_out(struct transactions *t, uint32_t slot, uint64_t now);
+/* This copy will not go: the softswitch's own ones pass again until one of ours is sent. `why` is counted. */
+void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now);
 /*
- * The softswitch's own copy went through: it stands for the retransmission that was waited for. After a sign that it
- * had given up it says the contrary.
+ * The softswitch's own copy went through: it stands for a retransmission of ours. After a sign that it had given up it
+ * says the contrary.
  */
 void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now);
 

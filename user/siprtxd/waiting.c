@@ -48,6 +48,20 @@ struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_
 	return schedule_next(profile, step, elapsed_ms);
 }
 
+static void wait_for(struct transactions *t, uint32_t slot, unsigned step, struct schedule_wait next, uint64_t from_ns,
+		     uint64_t now)
+{
+	struct siprtx_slot *s = &t->env.slots[slot];
+	uint64_t wait = next.wait_ms * MS;
+
+	/* a request that is proceeding may be sent more often than its list is long */
+	s->step = next.action != SCHEDULE_SEND ? SLOT_STEP_FINAL : step < MAX_INTERVALS ? step : MAX_INTERVALS;
+	s->due_ns = from_ns + wait;
+	t->held[slot].from_ns = from_ns;
+	txn_wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
+	txn_look_before(t, slot, now);
+}
+
 void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64_t from_ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
@@ -66,13 +80,13 @@ void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64
 	if (late && next.action == SCHEDULE_SEND) {
 		from_ns = now;
 		next = txn_next(t, s, step, now); /* its end may be nearer */
-		wait = next.wait_ms * MS;
 	}
-	/* a request that is proceeding may be sent more often than its list is long */
-	s->step = next.action != SCHEDULE_SEND ? SLOT_STEP_FINAL : step < MAX_INTERVALS ? step : MAX_INTERVALS;
-	s->due_ns = from_ns + wait;
-	txn_wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
-	txn_look_before(t, slot, now);
+	wait_for(t, slot, step, next, from_ns, now);
+}
+
+void txn_begin_wait_at_copy(struct transactions *t, uint32_t slot, unsigned step, uint64_t ns, uint64_t now)
+{
+	wait_for(t, slot, step, txn_next(t, &t->env.slots[slot], step, ns), ns, now);
 }
 
 uint64_t txn_following_wait(const struct transactions *t, const struct siprtx_slot *s)

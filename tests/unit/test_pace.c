@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Budgets and pace: a token bucket, copies spread over rounds, and when a missing heartbeat is told of. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "bucket.h"
+#include "lapse.h"
+#include "pace.h"
+
+#define MS UINT64_C(1000000)
+#define S  (1000 * MS)
+
+/* How many of `wanted` at this moment are let through. */
+static unsigned take(uint64_t *full_ns, unsigned rate, uint64_t now, unsigned wanted)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < wanted; i++) {
+		uint64_t next = bucket_taken(*full_ns, BUCKET_NS / rate, now);
+
+		if (!next)
+			continue;
+		*full_ns = next;
+		n++;
+	}
+	return n;
+}
+
+static void a_bucket_holds_a_second_and_fills_at_its_rate(void **state)
+{
+	uint64_t full_ns = 0;
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(take(&full_ns, 100, 50 * S, 1000), 100);
+	assert_int_equal(take(&full_ns, 100, 50 * S + 9 * MS, 10), 0);
+	assert_int_equal(take(&full_ns, 100, 50 * S + 10 * MS, 10), 1);
+	assert_int_equal(take(&full_ns, 100, 50 * S + 510 * MS, 100), 50);
+	assert_int_equal(take(&full_ns, 100, 90 * S, 1000), 100);
+	for (uint64_t now = 200 * S; now < 210 * S; now += MS)
+		n += take(&full_ns, 100, now, 1);
+	assert_in_range(n, 1099, 1101);
+}
+
+static void a_bucket_of_one_a_second(void **state)
+{
+	uint64_t full_ns = 0;
+
+	(void)state;
+	assert_int_equal(take(&full_ns, 1, 5 * S, 3), 1);
+	assert_int_equal(take(&full_ns, 1, 6 * S - 1, 3), 0);
+	assert_int_equal(take(&full_ns, 1, 6 * S, 3), 1);
+}
+
+static void another_rate_keeps_it_as_full_as_it_was(void **state)
+{
+	uint64_t full_ns = 0;
+
+	(void)state;
+	assert_int_equal(take(&full_ns, 100, 5 * S, 50), 50);
+	assert_int_equal(take(&full_ns, 1000, 5 * S, 1000), 500);
+	assert_int_equal(take(&full_ns, 1000000, 5 * S, 10), 0);
+}
+
+/* Rounds until `due` are gone, the largest of them. */
+static unsigned rounds(struct pace *p, uint64_t due, uint32_t most, uint64_t *largest)
+{
+	unsigned n = 0;
+
+	for (*largest = 0; due; n++) {
+		uint64_t room = pace_round(p, due, most);
+
+		*largest = room > *largest ? room : *largest;
+		due -= room < due ? room : due;
+	}
+	return n;
+}
+
+static void a_few_go_at_once(void **state)
+{
+	struct pace p = {0};
+	uint64_t largest;
+
+	(void)state;
+	assert_int_equal(pace_round(&p, 0, 0), PACE_FREE);
+	assert_int_equal(rounds(&p, 1, 0, &largest), 1);
+	assert_int_equal(rounds(&p, PACE_FREE, 0, &largest), 1);
+	assert_int_equal(rounds(&p, PACE_FREE + 1, 0, &largest), 2);
+}
+
+static void many_are_spread_over_the_same_number_of_rounds(void **state)
+{
+	static const uint64_t due[] = {1000, 1024, 5000, 65536, 4194304};
+	struct pace p = {0};
+	uint64_t largest;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(due) / sizeof(*due); i++) {
+		assert_int_equal(rounds(&p, due[i], 0, &largest), PACE_ROUNDS);
+		assert_int_equal(largest, (due[i] + PACE_ROUNDS - 1) / PACE_ROUNDS);
+		assert_int_equal(p.per_round, 0);
+	}
+}
+
+/* More fall due meanwhile: each one leaves within PACE_ROUNDS rounds, for those before it do. */
+static void nobody_waits_longer_where_more_come(void **state)
+{
+	uint64_t due = 0, queued = 0, sent = 0, at[400];
+	struct pace p = {0};
+
+	(void)state;
+	for (unsigned round = 0; round < 400; round++) {
+		uint64_t come = round % 50 ? round % 7 * 20 : 3000, room;
+
+		due += come;
+		queued += come;
+		at[round] = queued;
+		room = pace_round(&p, due, 0);
+		sent += room < due ? room : due;
+		due -= room < due ? room : due;
+		if (round >= PACE_ROUNDS)
+			assert_true(sent >= at[round - PACE_ROUNDS + 1]);
+	}
+}
+
+static void the_cap_of_a_round(void **state)
+{
+	struct pace p = {0};
+	uint64_t largest;
+
+	(void)state;
+	assert_int_equal(rounds(&p, 1000, 8, &largest), 125);
+	assert_int_equal(largest, 8);
+	assert_int_equal(rounds(&p, 3, 1, &largest), 3);
+	assert_int_equal(rounds(&p, 65536, 2048, &largest), PACE_ROUNDS);
+	assert_int_equal(rounds(&p, 65537, 2048, &largest), PACE_ROUNDS + 1);
+}
+
+static void a_lapse_is_told_when_absorption_has_ended(void **state)
+{
+	struct lapse l = {0};
+	uint64_t for_ns;
+
+	(void)state;
+	assert_int_equal(lapse_round(&l, false, 5 * S, &for_ns), LAPSE_NOTHING); /* never well yet */
+	assert_int_equal(lapse_round(&l, true, 10 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, false, 10 * S + 900 * MS, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, true, 10 * S + 990 * MS, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, false, 11 * S + 990 * MS, &for_ns), LAPSE_BEGAN);
+	assert_int_equal(lapse_round(&l, false, 12 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, false, 40 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, true, 41 * S - 10 * MS, &for_ns), LAPSE_ENDED);
+	assert_int_equal(for_ns, 30 * S);
+}
+
+static void a_loop_that_stood_still_tells_afterwards(void **state)
+{
+	struct lapse l = {.well_ns = 10 * S};
+	uint64_t for_ns;
+
+	(void)state;
+	assert_int_equal(lapse_round(&l, true, 13 * S, &for_ns), LAPSE_ENDED);
+	assert_int_equal(for_ns, 3 * S);
+	/* the next one so soon is not told, neither its beginning nor its end */
+	assert_int_equal(lapse_round(&l, false, 15 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, true, 16 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, false, 24 * S, &for_ns), LAPSE_BEGAN);
+}
+
+static void a_link_that_is_down_is_no_lapse(void **state)
+{
+	struct lapse l = {.well_ns = 10 * S};
+	uint64_t for_ns;
+
+	(void)state;
+	lapse_excused(&l);
+	assert_int_equal(lapse_round(&l, false, 20 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, true, 21 * S, &for_ns), LAPSE_NOTHING);
+	assert_int_equal(lapse_round(&l, false, 22 * S, &for_ns), LAPSE_BEGAN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bucket_holds_a_second_and_fills_at_its_rate),
+		cmocka_unit_test(a_bucket_of_one_a_second),
+		cmocka_unit_test(another_rate_keeps_it_as_full_as_it_was),
+		cmocka_unit_test(a_few_go_at_once),
+		cmocka_unit_test(many_are_spread_over_the_same_number_of_rounds),
+		cmocka_unit_test(nobody_waits_longer_where_more_come),
+		cmocka_unit_test(the_cap_of_a_round),
+		cmocka_unit_test(a_lapse_is_told_when_absorption_has_ended),
+		cmocka_unit_test(a_loop_that_stood_still_tells_afterwards),
+		cmocka_unit_test(a_link_that_is_down_is_no_lapse),
+	};
+
+	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
+}

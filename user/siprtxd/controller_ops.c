@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "controller_private.h"
+
+#include <errno.h>
+
+#include "bucket.h"
+
+/* transaction_ops */
+
+static uint64_t op_now(void *ctx)
+{
+	(void)ctx;
+	return now_ns();
+}
+
+static void op_prepare(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	sender_prepare(&c->sender, slot);
+}
+
+static int op_send(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	return sender_send(&c->sender, slot, now_ns());
+}
+
+/* transaction_ops.send: a retransmission, within its gateway's budget */
+static int op_retransmit(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+	uint32_t rate = c->pins.in_force->tunables[TUN_rate_gateway];
+	struct gateway *g = rate ? ledger_gateway(&c->ledger, slot) : NULL;
+	uint64_t now = now_ns(), full_ns = 0;
+	int err;
+
+	if (g) {
+		full_ns = bucket_taken(g->full_ns, BUCKET_NS / rate, now);
+		if (!full_ns) {
+			/* one tried ahead of its time is tried again */
+			g->value.over_budget += now >= c->pins.slots[slot].due_ns;
+			g->changed = true;
+			return -EDQUOT;
+		}
+	}
+	err = sender_send(&c->sender, slot, now);
+	if (g && !err)
+		g->full_ns = full_ns;
+	return err;
+}
+
+static bool op_in_flight(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	return sender_in_flight(&c->sender, slot);
+}
+
+static void op_event(void *ctx, uint32_t slot, const struct transaction_event *e)
+{
+	struct controller *c = ctx;
+
+	ledger_event(&c->ledger, slot, e);
+}
+
+static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
+{
+	struct controller *c = ctx;
+
+	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), now_ns());
+}
+
+static bool op_keeps(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+	uint16_t code = ledger_reply(&c->ledger, slot);
+
+	return code && replies_begin(c->replies, slot, code, now_ns());
+}
+
+const struct transaction_ops controller_transaction_ops = {
+	.now = op_now,
+	.prepare = op_prepare,
+	.send = op_retransmit,
+	.in_flight = op_in_flight,
+	.event = op_event,
+	.ended = op_ended,
+	.keeps = op_keeps,
+};
+
+/* reply_ops */
+
+static void op_made(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	sender_made(&c->sender, slot);
+}
+
+static int op_way_back(void *ctx, uint32_t ingress, const uint8_t **mac)
+{
+	struct controller *c = ctx;
+
+	return sender_inside(&c->sender, ingress, mac);
+}
+
+static void op_late(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns)
+{
+	ledger_late_replied(&((struct controller *)ctx)->ledger, slot, code, now, delay_ns);
+}
+
+static void op_over(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	ledger_forget(&c->ledger, slot, now_ns());
+	transactions_release(c->transactions, slot);
+}
+
+const struct reply_ops controller_reply_ops = {
+	.send = op_send,
+	.in_flight = op_in_flight,
+	.event = op_event,
+	.made = op_made,
+	.way_back = op_way_back,
+	.late = op_late,
+	.over = op_over,
+};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the controller share: controller.c (its life and its loop), controller_ops.c,
+ * controller_beat.c. */
+#ifndef SIPRTXD_CONTROLLER_PRIVATE_H
+#define SIPRTXD_CONTROLLER_PRIVATE_H
+
+#include <time.h>
+
+#include "alarms.h"
+#include "controller.h"
+#include "lapse.h"
+#include "ledger.h"
+#include "reclaim.h"
+#include "reply.h"
+#include "sender.h"
+#include "service.h"
+#include "transaction.h"
+
+struct controller {
+	const struct config *config;
+	struct pins pins;
+	int lock, epoll, signals, netlink;
+	struct ring_buffer *notes;
+	unsigned notes_taken;
+	struct calls *calls;
+	struct transactions *transactions;
+	struct replies *replies;
+	struct sender sender;
+	struct ledger ledger;
+	struct free_list free;
+	struct siprtx_in_force seen; /* of the operator's values */
+	struct service service;
+	struct alarms alarms;
+	struct lapse lapse[MAX_OUTSIDE];
+	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
+	bool links_changed, reload, reload_failed;
+	bool may_load, ready, stop;
+};
+
+/* CLOCK_MONOTONIC */
+static inline uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* controller_ops.c: what transactions and replies ask of the rest. Their ctx is the struct controller. */
+extern const struct transaction_ops controller_transaction_ops;
+extern const struct reply_ops controller_reply_ops;
+
+/* controller_beat.c: last in a round, says to the XDP programs what this round has shown to be true. */
+void controller_beat(struct controller *c, uint64_t now);
+
+#endif
