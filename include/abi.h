@@ -75,6 +75,12 @@ enum siprtx_end {
  */
 #define WORD_REPLIED   (1u << 9)
 #define WORD_CANCELLED (1u << 10) /* siprtx has sent a CANCEL for it: what answers that is absorbed too */
+/*
+ * Flag of one that is still sent: the softswitch's next copy passes and stands for siprtx's own, which waits for it
+ * (tunable refresh). The controller sets it; whoever takes it away by compare-and-swap sends: XDP lets the copy pass,
+ * or the controller sends its own.
+ */
+#define WORD_YIELD (1u << 11)
 
 static inline __u32 word_gen(__u64 w)
 {
@@ -212,7 +218,7 @@ struct siprtx_txn {
 enum siprtx_note_kind {
 	NOTE_NEW = 1,	/* a transaction was captured, of any kind */
 	NOTE_MOVED = 2, /* a response, CANCEL, ACK or PRACK changed the state; word is the new one */
-	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
+	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send; code: 1 by WORD_YIELD */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 	NOTE_ICMP = 5,	/* an ICMP unreachable quotes it; code: type << 8 | code */
 	/* of an INVITE with WORD_REPLIED; slot and word are its own */

@@ -134,6 +134,47 @@ static void rule_30_32_own_copies(void **state)
 	assert_int_equal(counter(&edge, CNT_copy_answered), 1);
 }
 
+/* Flagged for one copy to pass: the first one does and takes the flag along, the next one is absorbed. */
+static void one_copy_in_place_of_ours(void **state)
+{
+	struct siprtx_slot *s = call("z9hG4bKturn");
+	__u64 word;
+
+	(void)state;
+	s->word |= WORD_TAKEN;
+	word = s->word;
+	counters_clear(&edge);
+	for (unsigned turn = 1; turn <= 2; turn++) {
+		s->word |= WORD_YIELD;
+		assert_int_equal(invite_again("z9hG4bKturn"), PASS);
+		assert_int_equal(s->word, word);
+		take_notes();
+		assert_int_equal(n_noted, 1);
+		assert_int_equal(noted[0].kind, NOTE_COPY);
+		assert_int_equal(noted[0].code, 1);
+		assert_int_equal(invite_again("z9hG4bKturn"), DROP);
+		assert_int_equal(counter(&edge, CNT_refreshed), turn);
+		assert_int_equal(counter(&edge, CNT_absorbed), turn);
+		take_notes();
+		assert_int_equal(n_noted, 0);
+	}
+	/* one that passes for another reason leaves the flag to the controller */
+	s->word |= WORD_YIELD;
+	edge.pins.in_force->tunables[TUN_absorb] = 0;
+	assert_int_equal(invite_again("z9hG4bKturn"), PASS);
+	edge.pins.in_force->tunables[TUN_absorb] = 1;
+	assert_int_equal(s->word, word | WORD_YIELD);
+	take_notes();
+	assert_int_equal(n_noted, 1);
+	assert_int_equal(noted[0].code, 0);
+	/* and an answer leaves it without a meaning */
+	respond("z9hG4bKturn", 180);
+	assert_int_equal(invite_again("z9hG4bKturn"), PASS);
+	assert_int_equal(counter(&edge, CNT_refreshed), 2);
+	assert_int_equal(counter(&edge, CNT_copy_answered), 1);
+	take_notes();
+}
+
 /* What tells the controller that the copies have stopped, and a copy after it was so (rules 18, 30). */
 static void rule_18_30_gap_between_copies(void **state)
 {
@@ -374,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rule_30_32_own_copies),
+		cmocka_unit_test(one_copy_in_place_of_ours),
 		cmocka_unit_test(rule_18_30_gap_between_copies),
 		cmocka_unit_test(rule_20_21_stages),
 		cmocka_unit_test(rule_19_47_any_response_counts),

@@ -17,6 +17,7 @@
 #include "alarms.h"
 #include "check.h"
 #include "claim.h"
+#include "conntrack_watch.h"
 #include "egress.h"
 #include "ledger.h"
 #include "load.h"
@@ -58,6 +59,7 @@ struct controller {
 	struct reclaim reclaim;
 	struct service service;
 	struct alarms alarms;
+	struct conntrack_watch conntrack;
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;
 	bool may_load, ready, stop;
@@ -313,6 +315,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
 	stats[STAT_slots_free] = free_slots(c);
 	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
+	transactions_refresh(c->transactions, conntrack_watch_run(&c->conntrack, &c->pins, now));
 }
 
 /* Last in a round: says to the XDP programs what this round has shown to be true. */
@@ -521,6 +524,7 @@ static int start(struct controller *c)
 	m->pid = getpid();
 	m->started_ns = now_ns();
 	alarms_open(&c->alarms, &c->pins);
+	c->conntrack.bypassed = c->config->forward_xdp;
 	err = adopt(c);
 	return err ?: sender_bind(&c->sender, now_ns());
 }

@@ -88,6 +88,7 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 		t->env.stats[STAT_taken_up_again]++;
 	s->sends++;
 	s->last_send_ns = ns;
+	t->held[slot].passed_ns = ns;
 	t->env.stats[STAT_copies_counted]++;
 	txn_tell(t, slot, EV_COPY, word_code(word), ns);
 	if (s->step == SLOT_STEP_FINAL)

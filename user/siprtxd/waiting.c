@@ -53,8 +53,9 @@ void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64
 	struct siprtx_slot *s = &t->env.slots[slot];
 	struct schedule_wait next;
 	bool late = false;
-	uint64_t wait;
+	uint64_t wait, at;
 
+	txn_end_turn(t, slot);
 	for (;; step++) {
 		next = txn_next(t, s, step, from_ns);
 		wait = next.wait_ms * MS;
@@ -71,7 +72,8 @@ void txn_begin_wait(struct transactions *t, uint32_t slot, unsigned step, uint64
 	/* a request that is proceeding may be sent more often than its list is long */
 	s->step = next.action != SCHEDULE_SEND ? SLOT_STEP_FINAL : step < MAX_INTERVALS ? step : MAX_INTERVALS;
 	s->due_ns = from_ns + wait;
-	txn_wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
+	at = txn_turn_ns(t, slot);
+	txn_wake_at(t, slot, at, at > now ? wait - (s->due_ns - at) : 0);
 	txn_look_before(t, slot, now);
 }
 
