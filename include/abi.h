@@ -388,6 +388,16 @@ enum siprtx_counter {
 };
 #define MAX_COUNTERS 128
 
+/* offender: ARRAY, one entry: whence one of the last messages came that were counted as wrong_source */
+struct siprtx_offender {
+	__u64 begun_ns; /* who swaps this one writes the rest */
+	__u8 addr[16];
+	__u16 port;
+	__u16 pad[3];
+	__u64 ns; /* last; as begun_ns: what is between is whole */
+};
+#define OFFENDER_NS 100000000ull /* one is kept this long at least: a flood of them costs a look each */
+
 /* stats: BPF_F_MMAPABLE ARRAY, u32 index of stats.def -> u64 */
 enum siprtx_stat {
 #define STAT(number, name, type, help) STAT_##name = number,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What happens to a held transaction: the softswitch's copies, responses, CANCEL. */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <setjmp.h>
@@ -335,6 +336,65 @@ static void rule_31_ipv6_source(void **state)
 	edge.pins.in_force->tunables[TUN_match_source] = 0;
 }
 
+/* What the map says of the last one, if it is from there; a former one is made old first. */
+static void expect_offender(const char *address, uint16_t port)
+{
+	struct siprtx_offender o;
+	__u8 want[16] = {[10] = 0xff, [11] = 0xff};
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(edge.pins.fd[PIN_offender], &zero, &o), 0);
+	if (inet_pton(AF_INET6, address, want) != 1)
+		assert_int_equal(inet_pton(AF_INET, address, want + 12), 1);
+	assert_memory_equal(o.addr, want, sizeof(want));
+	assert_int_equal(o.port, port);
+	assert_int_equal(o.ns, o.begun_ns);
+	assert_true(o.ns <= now_ns());
+}
+
+static void make_offender_old(void)
+{
+	struct siprtx_offender o;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(edge.pins.fd[PIN_offender], &zero, &o), 0);
+	o.begun_ns = o.ns -= o.ns ? OFFENDER_NS : 0;
+	assert_int_equal(bpf_map_update_elem(edge.pins.fd[PIN_offender], &zero, &o, BPF_ANY), 0);
+}
+
+/* Who it was is kept for the log: a first one at once, then one in 100 ms; the gateway itself never is. */
+static void rule_31_offender(void **state)
+{
+	static const struct shape from[] = {
+		{.src = "10.77.2.3", .dst = SOFTSWITCH},
+		{.src = "10.77.2.9", .dst = SOFTSWITCH, .sport = 5070, .dport = 5060, .tags = 1},
+		{.v6 = true, .src = "fd77:2::3", .dst = SOFTSWITCH6, .sport = 65535, .dport = 5060},
+	};
+	struct siprtx_slot *s = call("z9hG4bKwho");
+
+	(void)state;
+	edge.pins.in_force->tunables[TUN_match_source] = 1;
+	counters_clear(&edge);
+	make_offender_old();
+	respond_as(&from[0], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("10.77.2.3", 5060);
+	respond_as(&from[1], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("10.77.2.3", 5060);
+	make_offender_old();
+	respond_as(&from[1], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("10.77.2.9", 5070);
+	make_offender_old();
+	respond_as(&from[2], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("fd77:2::3", 65535);
+	assert_int_equal(counter(&edge, CNT_wrong_source), 4);
+	assert_int_equal(word_state(s->word), ST_CALLING);
+	make_offender_old();
+	respond("z9hG4bKwho", 200);
+	expect_offender("fd77:2::3", 65535);
+	edge.pins.in_force->tunables[TUN_match_source] = 0;
+	take_notes();
+}
+
 static void rule_17_23_cancel(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKcan");
@@ -421,6 +481,7 @@ int main(void)
 		cmocka_unit_test(rule_19_47_any_response_counts),
 		cmocka_unit_test(rule_01_07_22_31_41_not_ours),
 		cmocka_unit_test(rule_31_ipv6_source),
+		cmocka_unit_test(rule_31_offender),
 		cmocka_unit_test(rule_17_23_cancel),
 		cmocka_unit_test(rule_23_24_remembered),
 		cmocka_unit_test(rule_02_03_25_other_transactions),
