@@ -139,6 +139,8 @@ def rights_plain_user_serves():
         edge.siprtx("load")
         folder, files = os.stat(edge.pin_path), {e.name: e.stat() for e in os.scandir(edge.pin_path)}
         expect_equal((folder.st_uid, folder.st_gid, folder.st_mode & 0o7777), (0, USER.pw_gid, 0o750), "owner, group and mode of the folder")
+        lock = files.pop("lock")
+        expect_equal((lock.st_uid, lock.st_mode & 0o7777), (USER.pw_uid, 0o700), "owner and mode of the lock")
         maps = {(s.st_uid, s.st_gid, s.st_mode & 0o7777) for name, s in files.items() if not name.startswith("link_")}
         links = {(s.st_uid, s.st_mode & 0o7777) for name, s in files.items() if name.startswith("link_")}
         expect_equal((maps, links), ({(USER.pw_uid, USER.pw_gid, 0o640)}, {(0, 0o600)}), "owners, groups and modes of maps and links")
@@ -270,6 +272,36 @@ def rights_group_sees_and_cannot_change():
         follower.terminate()
         lines = follower.communicate(timeout=5)[0].splitlines()
         expect(sum("no_response" in line for line in lines) == 2 and sum("INVITE" in line for line in lines) >= 5, f"events the group followed: {lines}")
+
+
+@case(seconds=12)
+def rights_group_cannot_lock():
+    """A member of the group who locks all he can open keeps no siprtxd from starting; a second siprtxd and unload are refused; after kill -9 the lock is free at once."""
+    with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
+        rights = Rights(edge, USER)
+        edge.siprtx("load")
+        member = as_user(user=OPERATOR, groups=USER.pw_gid)
+        pins = [e.path for e in os.scandir(edge.pin_path)]
+        held = [edge.popen(edge.edge_ns, *member, "flock", "-n", path, "sleep", "30", stderr=subprocess.PIPE, text=True) for path in [edge.pin_path, *pins]]
+        expect(wait_until(lambda: held[0].poll() is None and held[1 + pins.index(f"{edge.pin_path}/lock")].poll() is not None, 3), "flock of a member")
+        refused = held[1 + pins.index(f"{edge.pin_path}/lock")]
+        expect("Permission denied" in refused.stderr.read(), "a member may open the lock")
+        time.sleep(.3)
+        expect_equal(held[0].poll(), None, "exit status of flock on the folder of the pins")
+        rights.start(as_user("net_raw"))
+        for prefix in (as_user("net_raw"), []):
+            said = sentences(rights.run(prefix, "siprtxd"), "a second siprtxd")
+            expect(f"another siprtxd (pid {edge.process.pid})" in said, f"a second siprtxd says {said}")
+        said = sentences(rights.run([], "siprtx", "unload"), "unload")
+        expect("a siprtxd is at work" in said, f"unload says {said}")
+        said = sentences(rights.run(member, "siprtx", "unload"), "unload of a member")
+        expect("Run as root" in said, f"unload says {said}")
+        edge.kill()
+        rights.start(as_user("net_raw"))
+        serves(edge, edge.softswitch(), edge.gateway())
+        edge.stop()
+        edge.siprtx("unload")
+        expect(not os.path.exists(edge.pin_path), "unload left pins")
 
 
 def system_calls(name):
