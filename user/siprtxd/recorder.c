@@ -15,6 +15,7 @@
 
 #include "journal.h"
 #include "log.h"
+#include "owner.h"
 
 #define GROUP_MAX      512  /* records one write and one fdatasync take */
 #define GROUP_GAP_MS   20   /* rest after a group, so that the next one is worth its fdatasync (50 ms at most) */
@@ -24,6 +25,7 @@
 struct recorder {
 	const struct pins *pins;
 	const char *path;
+	gid_t readers;	 /* who may read the file beside its owner; -1: his own group */
 	uint64_t oldest; /* the lowest number in the map; the sending loop's own */
 	int wake;	 /* eventfd */
 	pthread_t thread;
@@ -184,6 +186,30 @@ static int write_group(struct recorder *r)
 	return err;
 }
 
+/* Root's file, where he serves for himself: the service's group reads it as it reads the maps. */
+static gid_t readers(void)
+{
+	struct owner service;
+
+	return !geteuid() && !owner_find("", &service) && service.set ? service.gid : (gid_t)-1;
+}
+
+static void give_to_readers(const struct recorder *r)
+{
+	if (r->readers != (gid_t)-1 && fchown(r->journal.fd, -1, r->readers))
+		log_warning("the journal %s cannot be given to the group of user " SERVICE_USER ": %s", r->path,
+			    strerror(errno));
+}
+
+static int open_journal(struct recorder *r)
+{
+	int err = journal_open(&r->journal, r->path);
+
+	if (!err)
+		give_to_readers(r);
+	return err;
+}
+
 static void say_torn(const struct journal *j)
 {
 	if (j->torn)
@@ -194,7 +220,7 @@ static void say_torn(const struct journal *j)
 /* A journal that could not be opened at the start. What the map holds and the file does not is still to be written. */
 static int open_late(struct recorder *r)
 {
-	int err = journal_open(&r->journal, r->path);
+	int err = open_journal(r);
 
 	report(r, err);
 	if (err)
@@ -221,6 +247,8 @@ static void reopen(struct recorder *r)
 			  r->path, strerror(-err));
 	else
 		log_info("the journal %s was opened anew", r->path);
+	if (!err)
+		give_to_readers(r);
 }
 
 static void *work(void *arg)
@@ -325,7 +353,8 @@ int recorder_start(struct recorder **out, const struct pins *pins, const char *j
 	r->path = journal_path;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->group = calloc(GROUP_MAX, sizeof(*r->group));
-	err = journal_open(&r->journal, journal_path);
+	r->readers = readers();
+	err = open_journal(r);
 	/* another's file is a slip of the configuration; what else may go by, calls are served until then */
 	if (err == -EBADMSG)
 		log_error("the journal %s cannot be opened: it is not one of siprtx's. Name another file (journal = "
