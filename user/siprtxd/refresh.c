@@ -75,7 +75,7 @@ bool txn_yields(struct transactions *t, uint32_t slot, uint64_t word, uint64_t n
 
 	if (h->yields)
 		return waited_for(t, slot, word, now);
-	until = is_stale(t, slot, s->due_ns) ? expected_by(s, now) : 0;
+	until = !h->overdue && is_stale(t, slot, s->due_ns) ? expected_by(s, now) : 0;
 	h->yields = until > now && slot_yield(s, word_gen(word));
 	if (h->yields) {
 		s->due_ns = until > s->due_ns ? until : s->due_ns;

@@ -61,6 +61,8 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	bool first_try = t->held[slot].wake_ns == s->due_ns;
 	int err;
 
+	if (txn_yields(t, slot, word, now))
+		return;
 	if (now >= s->due_ns + txn_following_wait(t, s))
 		return txn_leave_out(t, slot, now);
 	err = t->env.ops->send(t->env.ctx, slot);

@@ -286,11 +286,8 @@ static void expire(struct transactions *t, const struct deadline *d)
 			}
 			if (!due)
 				return txn_look_before(t, d->slot, now);
-			if (s->step != SLOT_STEP_FINAL) {
-				if (!txn_yields(t, d->slot, word, now))
-					txn_retransmit(t, d->slot, word, now);
-				return;
-			}
+			if (s->step != SLOT_STEP_FINAL)
+				return txn_retransmit(t, d->slot, word, now);
 			end = END_NO_RESPONSE;
 		}
 		if (!due)
