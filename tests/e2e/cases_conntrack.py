@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A stateful firewall on the edge itself: siprtx's copies pass no conntrack, so one of the softswitch's does now and then."""
+import random
 import time
 
-from case import case, expect, expect_equal, expect_fields, expect_times
+from case import case, expect, expect_equal, expect_fields, expect_times, show
 from cases_absorb import own_copies
+from cases_crash import least_gap
 from edge import Edge, wait_until
 from sip import Call, respond
 
@@ -72,3 +74,25 @@ def conntrack_forgets_without_refresh():
         said = edge.siprtx("check").stdout
         expect("refresh is 0. Run: siprtx set refresh 15000" in said, f"siprtx check says {said}")
         expect(wait_until(lambda: "it does not see siprtx's copies" in edge.siprtx("status").stdout, 3), edge.siprtx("status").stdout)
+
+
+@case(seconds=11)
+def conntrack_refresh_never_doubles():
+    """Two hundred calls whose own copies come within some ms of siprtx's, before and after: one INVITE an interval all the same, and one in two is the softswitch's."""
+    half = [.5] * 10
+    with Edge(f"[profile p]\nresend_interval = {','.join(map(str, half))}\n[gateway g]\naddress = 10.77.2.0/24\nprofile = p\n") as edge:
+        firewall(edge, 2)
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        calls, start = [Call() for _ in range(200)], time.monotonic() + .1
+        due = sorted(((start + .002 * i + .5 * n + (random.uniform(-.006, .006) if n else 0), call) for i, call in enumerate(calls) for n in range(11)), key=lambda d: d[0])
+        for when, call in due:
+            time.sleep(max(0, when - time.monotonic()))
+            softswitch.send(call)
+        time.sleep(1)
+        wrong = [c for c in calls if len(gateway.of(c)) != 11 or least_gap(gateway.offsets(c), half) < .9]
+        expect(not wrong, f"{len(wrong)} calls with INVITEs at {[show(gateway.offsets(c)) for c in wrong[:3]]}")
+        counters, stats = edge.counters(), edge.stats()
+        share = counters["refreshed"] / (200 * 10)
+        expect(share > .2, f"{counters['refreshed']} of {200 * 10} copies passed in place of siprtx's, {stats['refresh_missed']} were waited for in vain")
+        expect_equal((counters["refreshed"], stats["copies_counted"]), (stats["copies_counted"], 2000 - stats["sends"]), "copies that passed, and were counted")
+        return f"{counters['refreshed']} passed, {stats['refresh_missed']} waited for in vain"
