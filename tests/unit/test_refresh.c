@@ -61,7 +61,7 @@ static void copies_pass_in_place_of_ours(void **state)
 		{"the same list, a little late each time",
 		 0,
 		 {520, 1540, 3560, 7580, 11600, 15620, 19640, 23660, 27680, 31700},
-		 {500, 1500, 3500, 7500, 11500, 15620, 19620, 23620, 27620, 31700},
+		 {500, 1500, 3500, 7500, 11500, 15620, 19620, 23620, 27620, 31620},
 		 15620},
 		{"the same list, a little early",
 		 0,
@@ -71,7 +71,7 @@ static void copies_pass_in_place_of_ours(void **state)
 		{"RFC 3261's list",
 		 0,
 		 {500, 1500, 3500, 7500, 15510, 31520},
-		 {500, 1500, 3500, 7500, 11500, 15510, 19510, 23510, 27510, 31520},
+		 {500, 1500, 3500, 7500, 11500, 15510, 19510, 23510, 27510, 31510},
 		 15510},
 		{"half a second after ours, high-reliability",
 		 3,
@@ -124,6 +124,23 @@ static void nothing_to_refresh(void **state)
 		EXPECT_SENT(500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500);
 		assert_int_equal(w.n_copies, 0);
 		assert_int_equal(w.stats[STAT_refresh_missed], 0);
+		expect_record(END_NO_RESPONSE);
+	}
+}
+
+/* No wait for a copy goes beyond the time in which the call is tried. */
+static void not_beyond_the_end(void **state)
+{
+	for (unsigned early = 0; early < 2; early++) {
+		uint32_t slot = refreshed_call(state, 3);
+
+		w.in_force.profiles[3 * PROFILE_FIELDS + PF_TIMEOUT_INVITE] = early ? 15900 : 16100;
+		w.in_force.tunables[TUN_abandon] = 0;
+		OWN_COPIES(slot, 500, 1500, 3500, 7500, 11500, 15500); /* ours: 1, 3, 7, 11, 15 s */
+		run_until(60000);
+		assert_int_equal(w.n_sent, 5);
+		assert_int_equal(w.sent_ms[4], early ? 15000 : 15500);
+		assert_int_equal(w.n_copies, !early);
 		expect_record(END_NO_RESPONSE);
 	}
 }
@@ -218,8 +235,8 @@ static void ends_in_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(copies_pass_in_place_of_ours), CASE(nothing_to_refresh), CASE(waited_in_vain),
-		CASE(note_of_the_copy_is_late),	    CASE(ends_in_between),
+		CASE(copies_pass_in_place_of_ours), CASE(nothing_to_refresh),	    CASE(waited_in_vain),
+		CASE(not_beyond_the_end),	    CASE(note_of_the_copy_is_late), CASE(ends_in_between),
 	};
 
 	return cmocka_run_group_tests_name("refresh", tests, NULL, NULL);

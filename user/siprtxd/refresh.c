@@ -23,11 +23,15 @@ static bool is_stale(const struct transactions *t, uint32_t slot, uint64_t at_ns
 }
 
 /* When the softswitch's next copy is to be there at the latest, 0: none is on its way, or too far off. */
-static uint64_t expected_by(const struct siprtx_slot *s, uint64_t now)
+static uint64_t expected_by(const struct transactions *t, const struct siprtx_slot *s, uint64_t now)
 {
-	uint64_t next = copies_next_ns(s, now), wait = wait_of(s);
+	uint64_t end = s->first_ns + schedule_window_ms(txn_profile(t, s)) * MS;
+	uint64_t next = copies_next_ns(s, now), wait = wait_of(s), by;
 
-	return next <= s->due_ns + wait ? next + wait / COPY_LATE : 0;
+	if (next > s->due_ns + wait)
+		return 0;
+	by = next + wait / COPY_LATE;
+	return by <= end ? by : 0;
 }
 
 void transactions_refresh(struct transactions *t, uint64_t refresh_ns)
@@ -75,7 +79,7 @@ bool txn_yields(struct transactions *t, uint32_t slot, uint64_t word, uint64_t n
 
 	if (h->yields)
 		return waited_for(t, slot, word, now);
-	until = !h->overdue && is_stale(t, slot, s->due_ns) ? expected_by(s, now) : 0;
+	until = !h->overdue && is_stale(t, slot, s->due_ns) ? expected_by(t, s, now) : 0;
 	h->yields = until > now && slot_yield(s, word_gen(word));
 	if (h->yields) {
 		s->due_ns = until > s->due_ns ? until : s->due_ns;
