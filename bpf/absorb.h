@@ -38,6 +38,15 @@ static __always_inline int sent_by_us(struct xdp_md *ctx, const struct packet *p
 	return mac[0] == own[0] && mac[1] == own[1] && mac[2] == own[2];
 }
 
+/*
+ * Is it this copy's turn to stand for siprtx's own (WORD_YIELD)? A swap that is lost is not tried again: then siprtx
+ * sends.
+ */
+static __always_inline int has_turn(struct siprtx_slot *slot, __u64 word)
+{
+	return word & WORD_YIELD && __sync_val_compare_and_swap(&slot->word, word, word & ~(__u64)WORD_YIELD) == word;
+}
+
 /* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
 static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, const struct siprtx_txn *txn,
 				    const struct siprtx_key *key, const struct siprtx_slot *buf,
@@ -68,8 +77,12 @@ static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, 
 	}
 	keep_copy_time(slot, now);
 	if (word & WORD_TAKEN && tunable(TUN_absorb) && sending(alive, slot->outside, now)) {
-		count(CNT_absorbed);
-		return XDP_DROP;
+		if (!has_turn(slot, word)) {
+			count(CNT_absorbed);
+			return XDP_DROP;
+		}
+		note(NOTE_COPY, now, word, key, txn->slot, 1);
+		return pass(CNT_refreshed);
 	}
 	note(NOTE_COPY, now, word, key, txn->slot, 0);
 	return pass(CNT_copy_passed);

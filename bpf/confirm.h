@@ -113,7 +113,7 @@ static __always_inline int request_in(const struct packet *p, const struct siprt
 	if (!slot)
 		return CNT_confirm_unknown;
 	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
-		return CNT_wrong_source;
+		return wrong_source(buf, p);
 	return confirm(slot, word, &key, txn->slot);
 }
 

@@ -5,6 +5,7 @@
 
 #include "count.h"
 #include "find.h"
+#include "offender.h"
 #include "parse.h"
 #include "reply.h"
 #include "slot.h"
@@ -108,7 +109,7 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	if (!slot)
 		return CNT_response_repeat;
 	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
-		return CNT_wrong_source;
+		return wrong_source(buf, p);
 	if (is_replied(slot, word))
 		return late_to_replied(ctx, p, cpu, slot, word, txn->slot, &key);
 	keep_retry_after(slot, word, buf, m);

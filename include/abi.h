@@ -75,6 +75,12 @@ enum siprtx_end {
  */
 #define WORD_REPLIED   (1u << 9)
 #define WORD_CANCELLED (1u << 10) /* siprtx has sent a CANCEL for it: what answers that is absorbed too */
+/*
+ * Flag of one that is still sent: the softswitch's next copy passes and stands for siprtx's own, which waits for it
+ * (tunable refresh). The controller sets it; whoever takes it away by compare-and-swap sends: XDP lets the copy pass,
+ * or the controller sends its own.
+ */
+#define WORD_YIELD (1u << 11)
 
 static inline __u32 word_gen(__u64 w)
 {
@@ -215,7 +221,7 @@ struct siprtx_txn {
 enum siprtx_note_kind {
 	NOTE_NEW = 1,	/* a transaction was captured, of any kind */
 	NOTE_MOVED = 2, /* a response, CANCEL, ACK or PRACK changed the state; word is the new one */
-	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send */
+	NOTE_COPY = 3,	/* the softswitch's own copy passed while calling: it counts as a send; code: 1 by WORD_YIELD */
 	NOTE_LATE = 4,	/* a response (code) to an exhausted transaction; slot: ms since its end */
 	NOTE_ICMP = 5,	/* an ICMP unreachable quotes it; code: type << 8 | code */
 	/* of an INVITE with WORD_REPLIED; slot and word are its own */
@@ -384,6 +390,16 @@ enum siprtx_counter {
 	CNT_COUNT
 };
 #define MAX_COUNTERS 128
+
+/* offender: ARRAY, one entry: whence one of the last messages came that were counted as wrong_source */
+struct siprtx_offender {
+	__u64 begun_ns; /* who swaps this one writes the rest */
+	__u8 addr[16];
+	__u16 port;
+	__u16 pad[3];
+	__u64 ns; /* last; as begun_ns: what is between is whole */
+};
+#define OFFENDER_NS 100000000ull /* one is kept this long at least: a flood of them costs a look each */
 
 /* stats: BPF_F_MMAPABLE ARRAY, u32 index of stats.def -> u64 */
 enum siprtx_stat {

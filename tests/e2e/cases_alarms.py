@@ -48,7 +48,7 @@ def slots_alarm_at_80_and_95():
 
 @case(seconds=6)
 def wrong_source_is_told():
-    """match_source: responses from elsewhere are a line of the log at once, and not each a line."""
+    """match_source: responses from elsewhere are a line of the log at once, with whence, and not each a line."""
     with Edge(gateways=["10.77.2.3/24"]) as edge:
         softswitch, gateway, other = edge.softswitch(), edge.gateway(), edge.gateway("10.77.2.3")
         call = softswitch.send(Call())
@@ -62,4 +62,4 @@ def wrong_source_is_told():
             time.sleep(.05)
         expect_equal(edge.counters()["wrong_source"], 21, "counter wrong_source")
         expect_equal(told(edge, "match_source"), 1, "lines of the log within ten seconds")
-        expect("wrong_source rose by 1: " in edge.log(), f"the log says {edge.log()}")
+        expect("wrong_source rose by 1 (the last one from 10.77.2.3:5060): " in edge.log(), f"the log says {edge.log()}")

@@ -160,3 +160,107 @@ def two_edges_side_by_side():
         expect("xdp" not in links, f"unload left a program: {links}")
         again = edge.siprtx("status", check=False)
         expect(again.returncode in (1, 3) and again.stdout + again.stderr, "siprtx status after unload")
+
+
+def records(edge, wanted):
+    """One of each call, in this order of numbers, none twice."""
+    expect(wait_until(lambda: len(edge.journal()) >= len(wanted), 5), f"{len(edge.journal())} records in the journal, wanted {len(wanted)}")
+    time.sleep(0.3)
+    lines = edge.journal()
+    expect_equal([r["call_id"] for r in lines], [c.call_id for c in wanted], "calls in the journal")
+    expect_equal(sorted({r["seq"] for r in lines}), [r["seq"] for r in lines], "numbers in the journal")
+    return [r["seq"] for r in lines]
+
+
+@case(seconds=14)
+def journal_read_only_at_restart():
+    """A journal that cannot be opened at the start: siprtxd serves, says so, keeps the records in the map and makes up for it, killed in between or with new maps."""
+    with Edge(SHORT, start=False) as edge:
+        folder = f"{edge.directory}/disk"
+        os.mkdir(folder)
+        run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder)
+        edge.mounts.append(folder)
+        edge.journal_path = f"{folder}/exhausted.jsonl"
+        edge.write_configuration()
+        edge.start()
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+
+        def mount(how):
+            run("mount", "-o", f"remount,{how}", folder)
+
+        def launch():
+            edge.launch()
+            expect(wait_until(lambda: edge.process.poll() is not None or edge.json("status", check=False)["state"] == "degraded", 15), edge.log())
+            expect_equal(edge.process.poll(), None, f"exit status of siprtxd, {edge.log()[-800:]}")
+
+        def silent():
+            call = softswitch.send(Call())
+            gateway.wait(call, 2, 2)
+            expect_times(gateway.offsets(call), [0, .3])
+            return call
+
+        def in_map(calls):
+            expect(wait_until(lambda: [r["call_id"] for r in edge.json("exhausted")["records"]] == [c.call_id for c in calls], 3), f"in the map: {edge.json('exhausted')}")
+        calls = [silent()]
+        records(edge, calls)
+        edge.kill()
+        mount("ro")
+        launch()
+        status = edge.siprtx("status", check=False)
+        expect("Read-only file system" in status.stdout and "the journal" in status.stdout, f"status says {status.stdout}")
+        expect("cannot be opened: Read-only file system" in edge.log(), f"the log says {edge.log()}")
+        said = edge.siprtx("check", check=False)
+        expect(said.returncode == 0 and "is on a read-only file system" in said.stdout, f"check says {said}")
+        calls.append(silent())
+        in_map(calls)
+        expect_equal(edge.json("status", check=False)["journal"]["not_on_disk"], 1, "records not on disk")
+        edge.kill()
+        launch()
+        calls.append(silent())
+        in_map(calls)
+        expect_equal(len(edge.journal()), 1, "lines in the journal while it is read-only")
+        mount("rw")
+        expect_equal(records(edge, calls), [1, 2, 3], "numbers")
+        expect(wait_until(lambda: edge.siprtx("status", check=False).returncode == 0, 3), edge.siprtx("status", check=False).stdout)
+        calls.append(silent())
+        records(edge, calls)
+        edge.stop()
+        edge.siprtx("unload")
+        mount("ro")
+        launch()
+        new = [silent()]
+        in_map(new)
+        mount("rw")
+        calls += new
+        before = records(edge, calls)
+        edge.kill()
+        edge.start()
+        calls.append(silent())
+        expect_equal(records(edge, calls)[:-1], before, "numbers after another start")
+
+
+@case(seconds=6)
+def journal_folder_gone_at_restart():
+    """Its folder is not there at a restart: siprtxd serves, and writes once it is; a file that is no journal is never written."""
+    with Edge(SHORT, start=False) as edge:
+        folder = f"{edge.directory}/log"
+        os.mkdir(folder)
+        edge.journal_path = f"{folder}/exhausted.jsonl"
+        edge.write_configuration()
+        edge.start()
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        edge.stop()
+        os.rename(folder, folder + ".away")
+        edge.launch()
+        expect(wait_until(lambda: "cannot be opened: No such file or directory" in edge.log(), 10), edge.log())
+        call = softswitch.send(Call())
+        gateway.wait(call, 2, 2)
+        expect_times(gateway.offsets(call), [0, .3])
+        time.sleep(.5)
+        os.mkdir(folder)
+        records(edge, [call])
+        edge.stop()
+        with open(edge.journal_path, "w") as f:
+            f.write("a list of what to buy\n")
+        refused = edge.siprtxd()
+        expect(refused.returncode == 1 and "not one of siprtx's" in refused.stderr, f"siprtxd says {refused}")

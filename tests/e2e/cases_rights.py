@@ -139,6 +139,8 @@ def rights_plain_user_serves():
         edge.siprtx("load")
         folder, files = os.stat(edge.pin_path), {e.name: e.stat() for e in os.scandir(edge.pin_path)}
         expect_equal((folder.st_uid, folder.st_gid, folder.st_mode & 0o7777), (0, USER.pw_gid, 0o750), "owner, group and mode of the folder")
+        lock = files.pop("lock")
+        expect_equal((lock.st_uid, lock.st_mode & 0o7777), (USER.pw_uid, 0o700), "owner and mode of the lock")
         maps = {(s.st_uid, s.st_gid, s.st_mode & 0o7777) for name, s in files.items() if not name.startswith("link_")}
         links = {(s.st_uid, s.st_mode & 0o7777) for name, s in files.items() if name.startswith("link_")}
         expect_equal((maps, links), ({(USER.pw_uid, USER.pw_gid, 0o640)}, {(0, 0o600)}), "owners, groups and modes of maps and links")
@@ -270,6 +272,161 @@ def rights_group_sees_and_cannot_change():
         follower.terminate()
         lines = follower.communicate(timeout=5)[0].splitlines()
         expect(sum("no_response" in line for line in lines) == 2 and sum("INVITE" in line for line in lines) >= 5, f"events the group followed: {lines}")
+
+
+@case(seconds=12)
+def rights_group_cannot_lock():
+    """A member of the group who locks all he can open keeps no siprtxd from starting; a second siprtxd and unload are refused; after kill -9 the lock is free at once."""
+    with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
+        rights = Rights(edge, USER)
+        edge.siprtx("load")
+        member = as_user(user=OPERATOR, groups=USER.pw_gid)
+        pins = [e.path for e in os.scandir(edge.pin_path)]
+        held = [edge.popen(edge.edge_ns, *member, "flock", "-n", path, "sleep", "30", stderr=subprocess.PIPE, text=True) for path in [edge.pin_path, *pins]]
+        expect(wait_until(lambda: held[0].poll() is None and held[1 + pins.index(f"{edge.pin_path}/lock")].poll() is not None, 3), "flock of a member")
+        refused = held[1 + pins.index(f"{edge.pin_path}/lock")]
+        expect("Permission denied" in refused.stderr.read(), "a member may open the lock")
+        time.sleep(.3)
+        expect_equal(held[0].poll(), None, "exit status of flock on the folder of the pins")
+        rights.start(as_user("net_raw"))
+        for prefix in (as_user("net_raw"), []):
+            said = sentences(rights.run(prefix, "siprtxd"), "a second siprtxd")
+            expect(f"another siprtxd (pid {edge.process.pid})" in said, f"a second siprtxd says {said}")
+        said = sentences(rights.run([], "siprtx", "unload"), "unload")
+        expect("a siprtxd is at work" in said, f"unload says {said}")
+        said = sentences(rights.run(member, "siprtx", "unload"), "unload of a member")
+        expect("Run as root" in said, f"unload says {said}")
+        edge.kill()
+        rights.start(as_user("net_raw"))
+        serves(edge, edge.softswitch(), edge.gateway())
+        edge.stop()
+        edge.siprtx("unload")
+        expect(not os.path.exists(edge.pin_path), "unload left pins")
+
+
+@case(seconds=7)
+def rights_journal_may_not_be_written():
+    """A journal the daemon's user may not write: named by check; siprtxd serves on what is loaded, and makes up for it once he may."""
+    with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
+        rights = Rights(edge)
+        said = sentences(rights.run([], "siprtxd"), "with nothing loaded")
+        expect("exhausted.jsonl cannot be written: Permission denied" in said, f"with nothing loaded siprtxd says {said}")
+        edge.siprtx("load")
+        rights.launch(as_user("net_raw"))
+        expect(wait_until(lambda: edge.json("status", check=False)["state"] == "degraded", 10), edge.log())
+        expect("Permission denied" in edge.siprtx("status", check=False).stdout, edge.siprtx("status", check=False).stdout)
+        expect("cannot be written: Permission denied" in edge.log() and "cannot be opened: Permission denied" in edge.log(), edge.log())
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        call = softswitch.send(Call())
+        gateway.wait(call, len(TIMES), 4)
+        expect_times(gateway.offsets(call), TIMES)
+        expect(wait_until(lambda: edge.json("status", check=False)["journal"]["not_on_disk"] == 1, 2), "the record is not in the map")
+        os.chown(os.path.dirname(edge.journal_path), USER.pw_uid, USER.pw_gid)
+        only(edge.wait_journal(call, 3), "records")
+        expect(wait_until(lambda: not edge.siprtx("status", check=False).returncode, 3, .1), edge.siprtx("status", check=False).stdout)
+
+
+# What bpf(2) lets the caller open of each pin: for reading, for writing, for both. Then what he may do with the folder and the files.
+TRIES = """
+import ctypes, errno, json, os, sys
+libc, result = ctypes.CDLL(None, use_errno=True), {"pins": {}, "files": {}}
+folder, journal = sys.argv[1:]
+
+def bpf_open(path, flags):
+    name = ctypes.create_string_buffer(path.encode())
+    attr = ctypes.create_string_buffer(ctypes.addressof(name).to_bytes(8, "little") + bytes(4) + flags.to_bytes(4, "little"), 128)
+    fd = libc.syscall(321, 7, attr, 128)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+def may(what, *arguments):
+    try:
+        fd = what(*arguments)
+        return True
+    except OSError as e:
+        return False
+
+for name in sorted(sys.stdin.read().split()):
+    path = f"{folder}/{name}"
+    result["pins"][name] = [bpf_open(path, flags) for flags in (8, 16, 0)]
+    for what in (os.unlink, lambda p: os.chmod(p, 0o666), lambda p: os.chown(p, -1, os.getgid()), lambda p: os.rename(p, p + "x")):
+        if may(what, path):
+            result["files"][path] = str(what)
+for what in (lambda p: os.mkdir(p + "/mine"), lambda p: os.chmod(p, 0o777), os.rmdir):
+    if may(what, folder):
+        result["files"][folder] = str(what)
+for how in ("a", "r+"):
+    if may(open, journal, how):
+        result["files"][journal] = how
+for what in (os.unlink, lambda p: os.rename(p, p + "x"), lambda p: os.chmod(p, 0o666), lambda p: os.truncate(p, 0)):
+    if may(what, journal):
+        result["files"][journal] = str(what)
+result["reads"] = may(open, journal)
+print(json.dumps(result))
+"""
+
+
+def tried(edge, prefix, names):
+    r = edge.run(edge.edge_ns, *prefix, "python3", "-c", TRIES, edge.pin_path, edge.journal_path, input="\n".join(names), check=False)
+    expect_equal(r.returncode, 0, f"exit status, {r.stderr}")
+    return json.loads(r.stdout)
+
+
+@case(seconds=10)
+def rights_line_by_line():
+    """Each pin and the journal: the group opens every map for reading and none for writing, no link and no lock; it changes, moves and removes nothing; a stranger does not even read; root writes what is the operator's."""
+    if os.uname().machine != "x86_64":
+        return "not tried: the number of bpf(2) is x86's"
+    with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
+        rights = Rights(edge, USER)
+        rights.start([])
+        serves(edge, edge.softswitch(), edge.gateway())
+        names = os.listdir(edge.pin_path)
+        maps = [n for n in names if not n.startswith("link_") and n != "lock"]
+        expect(len(maps) >= 22 and {"tunables", "profiles", "gw_profile", "gateways", "exhausted", "counters", "meta"} <= set(maps), f"pins: {names}")
+        member, stranger = as_user(user=OPERATOR, groups=USER.pw_gid), as_user(user=OPERATOR)
+        nothing = [False, False, False]
+        found = tried(edge, member, names)
+        expect_equal(found["pins"], {n: [True, False, False] if n in maps else nothing for n in names}, "what the group may open")
+        expect_equal((found["files"], found["reads"]), ({}, True), "what the group may change, and whether it reads the journal")
+        found = tried(edge, stranger, names)
+        expect_equal((found["pins"], found["files"], found["reads"]), ({n: nothing for n in names}, {}, False), "what a stranger may")
+        edge.bpftool_update("tunables", (15).to_bytes(4, "little"), 9000)
+        prefix = (96 + 32).to_bytes(4, "little") + bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 1])
+        edge.bpftool_update("gw_profile", prefix, 2)
+        expect(wait_until(lambda: edge.json("show", "tunables")["tunables"]["refresh"]["in_force"] == 9000, 2), "tunable set by root is not in force")
+        for key, pin in ((bytes(4), "tunables"), (prefix, "gw_profile"), (bytes(4), "profiles")):
+            r = edge.run(edge.edge_ns, *member, "bpftool", "map", "update", "pinned", f"{edge.pin_path}/{pin}", "key", *map(str, key), "value", "0", "0", "0", "0", check=False)
+            expect(r.returncode != 0, f"bpftool of a member wrote {pin}")
+        expect_equal(edge.json("status")["state"], "active", "state")
+
+
+@case(seconds=10)
+def rights_root_serves_for_the_group():
+    """siprtxd as root without user, where there is an account siprtx: its group reads the maps and the journal, that opened anew too."""
+    with Edge(SHORT, start=False, **SMALL) as edge:
+        rights, group = Rights(edge), 64999
+        for name, line in (("passwd", f"siprtx:x:{group}:{group}::/:/bin/false\n"), ("group", f"siprtx:x:{group}:\n")):
+            with open(f"/etc/{name}") as f, open(f"{edge.directory}/{name}", "w") as mine:
+                mine.write("".join(there for there in f if not there.startswith("siprtx:")) + line)
+        binds = " && ".join(f"mount --bind {edge.directory}/{name} /etc/{name}" for name in ("passwd", "group"))
+        rights.start(["unshare", "-m", "sh", "-c", f'{binds} && exec "$@"', "sh"])
+        serves(edge, edge.softswitch(), edge.gateway())
+
+        def journal():
+            s = os.stat(edge.journal_path)
+            return s.st_uid, s.st_gid, s.st_mode & 0o777
+        expect_equal(journal(), (0, group, 0o640), "owner, group and mode of the journal")
+        s = os.stat(f"{edge.pin_path}/exhausted")
+        expect_equal((s.st_uid, s.st_gid, s.st_mode & 0o777), (group, group, 0o640), "owner, group and mode of a map")
+        os.rename(edge.journal_path, f"{edge.journal_path}.1")
+        edge.process.send_signal(signal.SIGHUP)
+        expect(wait_until(lambda: os.path.exists(edge.journal_path) and journal() == (0, group, 0o640), 3), f"SIGHUP: {edge.log()[-300:]}")
+        member = as_user(user=OPERATOR, groups=group)
+        seen = rights.run(member, "siprtx", "-j", "exhausted")
+        expect_equal(len(json.loads(seen.stdout)["records"]), 1, "records a member sees")
+        expect_equal(edge.run(edge.edge_ns, *member, "cat", f"{edge.journal_path}.1", check=False).returncode, 0, "exit status of cat")
 
 
 def system_calls(name):

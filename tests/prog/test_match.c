@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What happens to a held transaction: the softswitch's copies, responses, CANCEL. */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <setjmp.h>
@@ -132,6 +133,47 @@ static void rule_30_32_own_copies(void **state)
 	respond("z9hG4bKcopy", 180);
 	assert_int_equal(invite_again("z9hG4bKcopy"), PASS);
 	assert_int_equal(counter(&edge, CNT_copy_answered), 1);
+}
+
+/* Flagged for one copy to pass: the first one does and takes the flag along, the next one is absorbed. */
+static void one_copy_in_place_of_ours(void **state)
+{
+	struct siprtx_slot *s = call("z9hG4bKturn");
+	__u64 word;
+
+	(void)state;
+	s->word |= WORD_TAKEN;
+	word = s->word;
+	counters_clear(&edge);
+	for (unsigned turn = 1; turn <= 2; turn++) {
+		s->word |= WORD_YIELD;
+		assert_int_equal(invite_again("z9hG4bKturn"), PASS);
+		assert_int_equal(s->word, word);
+		take_notes();
+		assert_int_equal(n_noted, 1);
+		assert_int_equal(noted[0].kind, NOTE_COPY);
+		assert_int_equal(noted[0].code, 1);
+		assert_int_equal(invite_again("z9hG4bKturn"), DROP);
+		assert_int_equal(counter(&edge, CNT_refreshed), turn);
+		assert_int_equal(counter(&edge, CNT_absorbed), turn);
+		take_notes();
+		assert_int_equal(n_noted, 0);
+	}
+	/* one that passes for another reason leaves the flag to the controller */
+	s->word |= WORD_YIELD;
+	edge.pins.in_force->tunables[TUN_absorb] = 0;
+	assert_int_equal(invite_again("z9hG4bKturn"), PASS);
+	edge.pins.in_force->tunables[TUN_absorb] = 1;
+	assert_int_equal(s->word, word | WORD_YIELD);
+	take_notes();
+	assert_int_equal(n_noted, 1);
+	assert_int_equal(noted[0].code, 0);
+	/* and an answer leaves it without a meaning */
+	respond("z9hG4bKturn", 180);
+	assert_int_equal(invite_again("z9hG4bKturn"), PASS);
+	assert_int_equal(counter(&edge, CNT_refreshed), 2);
+	assert_int_equal(counter(&edge, CNT_copy_answered), 1);
+	take_notes();
 }
 
 /* What tells the controller that the copies have stopped, and a copy after it was so (rules 18, 30). */
@@ -294,6 +336,65 @@ static void rule_31_ipv6_source(void **state)
 	edge.pins.in_force->tunables[TUN_match_source] = 0;
 }
 
+/* What the map says of the last one, if it is from there; a former one is made old first. */
+static void expect_offender(const char *address, uint16_t port)
+{
+	struct siprtx_offender o;
+	__u8 want[16] = {[10] = 0xff, [11] = 0xff};
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(edge.pins.fd[PIN_offender], &zero, &o), 0);
+	if (inet_pton(AF_INET6, address, want) != 1)
+		assert_int_equal(inet_pton(AF_INET, address, want + 12), 1);
+	assert_memory_equal(o.addr, want, sizeof(want));
+	assert_int_equal(o.port, port);
+	assert_int_equal(o.ns, o.begun_ns);
+	assert_true(o.ns <= now_ns());
+}
+
+static void make_offender_old(void)
+{
+	struct siprtx_offender o;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(edge.pins.fd[PIN_offender], &zero, &o), 0);
+	o.begun_ns = o.ns -= o.ns ? OFFENDER_NS : 0;
+	assert_int_equal(bpf_map_update_elem(edge.pins.fd[PIN_offender], &zero, &o, BPF_ANY), 0);
+}
+
+/* Who it was is kept for the log: a first one at once, then one in 100 ms; the gateway itself never is. */
+static void rule_31_offender(void **state)
+{
+	static const struct shape from[] = {
+		{.src = "10.77.2.3", .dst = SOFTSWITCH},
+		{.src = "10.77.2.9", .dst = SOFTSWITCH, .sport = 5070, .dport = 5060, .tags = 1},
+		{.v6 = true, .src = "fd77:2::3", .dst = SOFTSWITCH6, .sport = 65535, .dport = 5060},
+	};
+	struct siprtx_slot *s = call("z9hG4bKwho");
+
+	(void)state;
+	edge.pins.in_force->tunables[TUN_match_source] = 1;
+	counters_clear(&edge);
+	make_offender_old();
+	respond_as(&from[0], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("10.77.2.3", 5060);
+	respond_as(&from[1], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("10.77.2.3", 5060);
+	make_offender_old();
+	respond_as(&from[1], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("10.77.2.9", 5070);
+	make_offender_old();
+	respond_as(&from[2], "z9hG4bKwho", 180, "INVITE", NULL);
+	expect_offender("fd77:2::3", 65535);
+	assert_int_equal(counter(&edge, CNT_wrong_source), 4);
+	assert_int_equal(word_state(s->word), ST_CALLING);
+	make_offender_old();
+	respond("z9hG4bKwho", 200);
+	expect_offender("fd77:2::3", 65535);
+	edge.pins.in_force->tunables[TUN_match_source] = 0;
+	take_notes();
+}
+
 static void rule_17_23_cancel(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKcan");
@@ -374,11 +475,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rule_30_32_own_copies),
+		cmocka_unit_test(one_copy_in_place_of_ours),
 		cmocka_unit_test(rule_18_30_gap_between_copies),
 		cmocka_unit_test(rule_20_21_stages),
 		cmocka_unit_test(rule_19_47_any_response_counts),
 		cmocka_unit_test(rule_01_07_22_31_41_not_ours),
 		cmocka_unit_test(rule_31_ipv6_source),
+		cmocka_unit_test(rule_31_offender),
 		cmocka_unit_test(rule_17_23_cancel),
 		cmocka_unit_test(rule_23_24_remembered),
 		cmocka_unit_test(rule_02_03_25_other_transactions),

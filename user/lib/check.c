@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,11 +17,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "check_conntrack.h"
 #include "check_link.h"
 #include "check_rights.h"
 #include "load.h"
 #include "rights.h"
 #include "schedule.h"
+#include "sysctl.h"
 
 #define LONGEST_PATIENCE_MS 10000 /* VOS3000's INVITE timer, the shortest in the field; Kamailio's is 30 s */
 #define TIMER_B_MS	    32000 /* RFC 3261 17.1.1.2: a client has given up by then */
@@ -109,38 +110,6 @@ static void check_memlock(const struct config *c, struct problems *problems)
 		    (unsigned long long)need >> 10, (unsigned long long)limit.rlim_max >> 10);
 }
 
-/* The number in a file of /proc/sys, -1: it is not there. /proc/sys/net is that of the caller's network namespace. */
-__attribute__((format(printf, 1, 2))) static long long read_sysctl(const char *format, ...)
-{
-	char path[128];
-	long long n = -1;
-	va_list args;
-	FILE *f;
-
-	va_start(args, format);
-	vsnprintf(path, sizeof(path), format, args);
-	va_end(args);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	if (fscanf(f, "%lld", &n) != 1)
-		n = -1;
-	fclose(f);
-	return n;
-}
-
-/* The standard profile serves gateways that are not named, so it is always in use. */
-static bool in_use(const struct config *c, unsigned profile)
-{
-	if (!profile)
-		return true;
-	for (unsigned i = 0; i < c->n_gateways; i++) {
-		if (c->gateway[i].profile == profile)
-			return true;
-	}
-	return false;
-}
-
 static void check_patience(const struct config *c, struct problems *problems)
 {
 	char names[160] = "";
@@ -152,7 +121,7 @@ static void check_patience(const struct config *c, struct problems *problems)
 		uint64_t window = schedule_window_ms(profile->field);
 		size_t used = strlen(names);
 
-		if (!in_use(c, i) || profile->field[PF_TIMEOUT_INVITE] || window <= LONGEST_PATIENCE_MS)
+		if (!config_uses(c, i) || profile->field[PF_TIMEOUT_INVITE] || window <= LONGEST_PATIENCE_MS)
 			continue;
 		snprintf(names + used, sizeof(names) - used, "%s%s", n++ ? ", " : "", profile->name);
 		longest = window > longest ? window : longest;
@@ -185,28 +154,6 @@ static void check_replies(const struct config *c, struct problems *problems)
 	}
 }
 
-static void check_conntrack(const struct config *c, struct problems *problems)
-{
-	long long flows = read_sysctl("/proc/sys/net/netfilter/nf_conntrack_count");
-	long long timeout = read_sysctl("/proc/sys/net/netfilter/nf_conntrack_udp_timeout");
-	uint64_t longest = 0;
-	char remedy[128];
-
-	for (unsigned i = 0; i < c->n_profiles; i++) {
-		uint64_t window = in_use(c, i) ? schedule_window_ms(c->profile[i].field) : 0;
-
-		longest = window > longest ? window : longest;
-	}
-	if (flows <= 0 || timeout < 0 || longest < (uint64_t)timeout * 1000)
-		return;
-	snprintf(remedy, sizeof(remedy), "Run: sysctl -w net.netfilter.nf_conntrack_udp_timeout=%" PRIu64,
-		 longest / 1000 + 10);
-	problem_add(problems, PROBLEM_WARNING, "conntrack", remedy,
-		    "conntrack is active (flows now: %lld) and forgets an unanswered UDP flow after %lld s; "
-		    "copies sent by siprtx do not refresh it, and a call is tried for up to %g s",
-		    flows, timeout, longest / 1000.0);
-}
-
 /* The lookup of the next hop at capture asks the inside interface's own setting (BPF_FIB_LKUP_RET_FWD_DISABLED). */
 static void check_forwarding(const struct config *c, struct problems *problems)
 {
@@ -224,7 +171,7 @@ static void check_forwarding(const struct config *c, struct problems *problems)
 	for (unsigned i = 0; i < c->n_inside; i++) {
 		for (unsigned v = 0; v < 2; v++) {
 			if (wanted[v] &&
-			    !read_sysctl("/proc/sys/net/%s/conf/%s/forwarding", family[v].folder, c->inside[i]))
+			    !sysctl_number("/proc/sys/net/%s/conf/%s/forwarding", family[v].folder, c->inside[i]))
 				problem_add(
 					problems, PROBLEM_WARNING, "inside", family[v].remedy,
 					"%s forwarding is off on %s, so its calls are neither forwarded nor captured",

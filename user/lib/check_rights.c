@@ -88,6 +88,8 @@ bool check_way_to_pins(const struct config *c, enum check_purpose purpose, const
 
 void check_journal(const struct config *c, const struct owner *who, struct problems *problems)
 {
+	/* what is at work already goes on: the records wait in the map */
+	enum problem_level level = load_is_done(c) ? PROBLEM_WARNING : PROBLEM_ERROR;
 	char path[PATH_MAX], remedy[256] = "Name another file as journal";
 	struct statvfs fs;
 	struct stat file;
@@ -104,19 +106,21 @@ void check_journal(const struct config *c, const struct owner *who, struct probl
 	if (stat(folder, &file)) {
 		if (errno == ENOENT)
 			snprintf(remedy, sizeof(remedy), "Run: mkdir -p %.200s", folder);
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"), remedy,
-			    "folder %.150s cannot be used: %s", folder, strerror(errno));
+		problem_add(problems, level, config_where(c, "journal"), remedy, "folder %.150s cannot be used: %s",
+			    folder, strerror(errno));
 		return;
 	}
 	err = rights_access(who, folder, W_OK | X_OK) ?: rights_access(who, c->journal, R_OK | W_OK);
-	if (err && err != -ENOENT)
-		problem_add(problems, PROBLEM_ERROR, config_where(c, "journal"),
+	if (err == -EROFS)
+		problem_add(problems, PROBLEM_WARNING, config_where(c, "journal"),
+			    "Mount it for writing, or name a file elsewhere", "%.150s is on a read-only file system",
+			    c->journal);
+	else if (err && err != -ENOENT)
+		problem_add(problems, level, config_where(c, "journal"),
 			    "Give the user of siprtxd the right to write there", "%.150s cannot be written: %s",
 			    c->journal, strerror(-err));
 	else if (!statvfs(folder, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < JOURNAL_ROOM)
-		/* what is at work already goes on: the records wait in the map */
-		problem_add(problems, load_is_done(c) ? PROBLEM_WARNING : PROBLEM_ERROR, config_where(c, "journal"),
-			    "Make room, or name a file elsewhere",
+		problem_add(problems, level, config_where(c, "journal"), "Make room, or name a file elsewhere",
 			    "the file system of %.150s has %llu KiB left, the least is %llu KiB", folder,
 			    (unsigned long long)fs.f_bavail * fs.f_frsize >> 10, JOURNAL_ROOM >> 10);
 }

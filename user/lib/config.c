@@ -55,6 +55,15 @@ void keep_where(struct parser *p, const struct section *s)
 	}
 }
 
+bool config_uses(const struct config *c, unsigned profile)
+{
+	bool used = !profile;
+
+	for (unsigned i = 0; i < c->n_gateways && !used; i++)
+		used = c->gateway[i].profile == profile;
+	return used;
+}
+
 const char *config_where(const struct config *c, const char *key)
 {
 	for (unsigned i = 0; i < CONFIG_WHERE; i++)

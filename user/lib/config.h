@@ -70,6 +70,8 @@ int config_load(const char *path, char *const *overrides, unsigned n_overrides, 
 void config_free(struct config *c);
 /* Is there a gateway whose exhausted INVITEs siprtx answers itself? */
 bool config_replies(const struct config *c);
+/* Is the profile of this number some gateway's? The standard one serves those that are not named, so it always is. */
+bool config_uses(const struct config *c, unsigned profile);
 /* "siprtx.conf:4: inside", or the key alone where it was not set. Lasts as long as `c` and `key`. */
 const char *config_where(const struct config *c, const char *key);
 

@@ -19,6 +19,16 @@ uint64_t copies_missed_ns(const struct siprtx_slot *s)
 	return copy_ns ? missed_after(s, copy_ns, __atomic_load_n(&s->copy_gap_ns, __ATOMIC_RELAXED)) : UINT64_MAX;
 }
 
+uint64_t copies_next_ns(const struct siprtx_slot *s, uint64_t from)
+{
+	uint64_t copy_ns = __atomic_load_n(&s->copy_ns, __ATOMIC_ACQUIRE);
+	uint64_t gap_ns = __atomic_load_n(&s->copy_gap_ns, __ATOMIC_RELAXED);
+
+	if (!copy_ns || copy_ns + 2 * gap_ns < from)
+		return UINT64_MAX;
+	return copy_ns + gap_ns < from ? copy_ns + 2 * gap_ns : copy_ns + gap_ns;
+}
+
 uint64_t copies_look_ns(const struct siprtx_slot *s, uint64_t now)
 {
 	uint64_t missed = copies_missed_ns(s);

@@ -14,6 +14,8 @@
 
 /* When they are, or will be, missing for too long, by what is known now; UINT64_MAX: none was seen. */
 uint64_t copies_missed_ns(const struct siprtx_slot *s);
+/* When the next one is expected, not before `from`, whether their list doubles or not; UINT64_MAX: none is. */
+uint64_t copies_next_ns(const struct siprtx_slot *s, uint64_t from);
 /*
  * When to look next. A copy that is absorbed makes no note, so a first one after `now` is thought of; one that comes
  * after a gap of less than two thirds of the last may be missed later than it should.

@@ -115,8 +115,10 @@ int journal_open(struct journal *j, const char *path)
 	if (j->fd < 0)
 		return -errno;
 	err = repair(j);
-	if (err)
+	if (err) {
 		journal_close(j);
+		j->last_seq = 0;
+	}
 	return err;
 }
 

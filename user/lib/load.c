@@ -5,14 +5,12 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -21,6 +19,7 @@
 #include "attach.h"
 #include "egress.h"
 #include "hash.h"
+#include "lock.h"
 #include "log.h"
 #include "owner.h"
 #include "seed.h"
@@ -100,20 +99,23 @@ static int look_at_pins(struct loading *l)
 
 static int make_folder(struct loading *l)
 {
-	if (!mkdir(l->c->pin_path, 0750)) {
+	int err = 0;
+
+	if (!mkdir(l->c->pin_path, 0750))
 		l->new_folder = true;
-		return 0;
-	}
-	if (errno == EEXIST)
-		return 0;
-	if (errno == ENOENT)
+	else if (errno != EEXIST)
+		err = -errno;
+	if (err == -ENOENT)
 		return because(
-			l, -ENOENT,
+			l, err,
 			"the folder that %s is to be in is not there. Make it (mkdir -p), or choose another pin_path.",
 			l->c->pin_path);
-	return because(l, -errno,
-		       "cannot make %s: %s. Mount a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and run as root.",
-		       l->c->pin_path, strerror(errno));
+	err = err ?: lock_make(l->c->pin_path);
+	if (err)
+		because(l, err,
+			"cannot make %s: %s. Mount a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and run as root.",
+			l->c->pin_path, strerror(-err));
+	return err;
 }
 
 static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c)
@@ -196,7 +198,7 @@ static int give_pins(struct loading *l)
 {
 	const char *folder = l->c->pin_path;
 	char path[PATH_MAX];
-	int err = owner_give_folder(&l->owner, folder);
+	int err = owner_give_folder(&l->owner, folder) ?: lock_give(folder, &l->owner);
 
 	for (int id = 0; id < PIN_COUNT && !err; id++) {
 		if (snprintf(path, sizeof(path), "%s/%s", folder, pin_name(id)) >= (int)sizeof(path))
@@ -270,8 +272,10 @@ static void undo(struct loading *l)
 		attach_undo(l->c->pin_path, &l->done[--l->n_done]);
 	if (l->new_maps)
 		unpin_maps(l->c->pin_path);
-	if (l->new_folder)
+	if (l->new_folder) {
+		lock_remove(l->c->pin_path);
 		rmdir(l->c->pin_path);
+	}
 }
 
 static int finish(struct loading *l)
@@ -341,23 +345,13 @@ bool load_is_done(const struct config *c)
 	if (pins_open(&p, c->pin_path, false))
 		return false;
 	done = !bpf_map_lookup_elem(p.fd[PIN_configured], &zero, &configured) && configured.load_hash == load_hash(c);
+	done = done && lock_is_there(c->pin_path);
 	for (unsigned i = 0; i < c->n_inside && done; i++)
 		done = attach_state(c->pin_path, c->inside[i]) != ATTACH_NONE;
 	for (unsigned i = 0; i < c->n_outside && done; i++)
 		done = attach_state(c->pin_path, c->outside[i]) != ATTACH_NONE;
 	pins_close(&p);
 	return done;
-}
-
-int lock_pins(const char *pin_path)
-{
-	int fd = open(pin_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-
-	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
-		return fd < 0 ? -errno : fd;
-	err = -errno;
-	close(fd);
-	return err;
 }
 
 /* Whatever is pinned there, maps of another version too: the folder is siprtx's own, but for the file system's root. */
@@ -389,6 +383,9 @@ int unload(const char *pin_path, char *why, size_t why_size)
 {
 	int lock = lock_pins(pin_path), links, err = 0;
 
+	/* pins of another version, or a folder somebody made */
+	if (lock == -ENOENT && !lock_make(pin_path))
+		lock = lock_pins(pin_path);
 	if (lock < 0) {
 		if (lock == -ENOENT)
 			snprintf(why, why_size, "nothing is loaded under %s.", pin_path);
@@ -399,7 +396,7 @@ int unload(const char *pin_path, char *why, size_t why_size)
 		return lock == -EWOULDBLOCK ? -EBUSY : lock;
 	}
 	links = detach_others(pin_path, NULL, 0);
-	err = links < 0 ? links : empty_folder(pin_path);
+	err = links < 0 ? links : empty_folder(pin_path) ?: lock_remove(pin_path);
 	if (!err && rmdir(pin_path))
 		err = -errno;
 	if (err) {

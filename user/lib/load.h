@@ -20,11 +20,8 @@ bool load_is_done(const struct config *c);
 
 /*
  * Detaches everything pinned under `pin_path` and removes the pins. 0; -ENOENT: nothing was there; -EBUSY: a siprtxd
- * holds the folder; -errno.
+ * serves them (lock.h); -errno.
  */
 int unload(const char *pin_path, char *why, size_t why_size);
-
-/* Locks the folder of the pins for one process, as long as the fd is open: that, -EWOULDBLOCK, or -errno. */
-int lock_pins(const char *pin_path);
 
 #endif

@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER_MODE 0750
-#define MAP_MODE    0640
+#define FOLDER_MODE  0750
+#define MAP_MODE     0640
+#define PRIVATE_MODE 0700
 
 int owner_find(const char *user, struct owner *out)
 {
@@ -44,4 +45,9 @@ int owner_give_folder(const struct owner *o, const char *path)
 int owner_give_map(const struct owner *o, const char *path)
 {
 	return o->set ? give(path, o->uid, o->gid, MAP_MODE) : 0;
+}
+
+int owner_give_private(const struct owner *o, const char *path)
+{
+	return o->set ? give(path, o->uid, o->gid, PRIVATE_MODE) : 0;
 }

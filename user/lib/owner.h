@@ -22,5 +22,7 @@ int owner_find(const char *user, struct owner *out);
 int owner_give_folder(const struct owner *o, const char *path);
 /* One pinned map: his to write, his group's to read. Nothing to do where it is so. 0 or -errno. */
 int owner_give_map(const struct owner *o, const char *path);
+/* A folder that is his alone. 0 or -errno. */
+int owner_give_private(const struct owner *o, const char *path);
 
 #endif

@@ -31,7 +31,8 @@
 	MAP(hash_key, 0)                                                                                               \
 	MAP(configured, 0)                                                                                             \
 	MAP(meta, 1)                                                                                                   \
-	MAP(percpu, 0)
+	MAP(percpu, 0)                                                                                                 \
+	MAP(offender, 0)
 
 enum pin_id {
 #define MAP(name, mapped) PIN_##name,

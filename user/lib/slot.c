@@ -14,8 +14,7 @@ static bool change_flag(struct siprtx_slot *s, uint32_t gen, bool taken)
 	while (word_gen(word) == gen && word_sends(s->kind, word)) {
 		uint64_t next = word_moved(word, word_state(word), word_stage(word), word_code(word));
 
-		next = taken ? next | WORD_TAKEN : next & ~(uint64_t)WORD_TAKEN;
-
+		next = taken ? next | WORD_TAKEN : next & ~(uint64_t)(WORD_TAKEN | WORD_YIELD);
 		if (next == word || swap(s, &word, next))
 			return true;
 	}
@@ -32,9 +31,29 @@ bool slot_give_back(struct siprtx_slot *s, uint32_t gen)
 	return change_flag(s, gen, false);
 }
 
+bool slot_yield(struct siprtx_slot *s, uint32_t gen)
+{
+	uint64_t word = slot_word(s);
+
+	while (word_gen(word) == gen && word_sends(s->kind, word) && word & WORD_TAKEN)
+		if (swap(s, &word, word | WORD_YIELD))
+			return true;
+	return false;
+}
+
+bool slot_yield_over(struct siprtx_slot *s, uint32_t gen)
+{
+	uint64_t word = slot_word(s);
+
+	while (word_gen(word) == gen && word & WORD_YIELD)
+		if (swap(s, &word, word & ~(uint64_t)WORD_YIELD))
+			return true;
+	return false;
+}
+
 bool slot_give_up(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
 {
-	return swap(s, &seen, (seen & ~(uint64_t)WORD_TAKEN) | (uint64_t)end << 12);
+	return swap(s, &seen, (seen & ~(uint64_t)(WORD_TAKEN | WORD_YIELD)) | (uint64_t)end << 12);
 }
 
 bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)

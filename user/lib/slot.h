@@ -21,6 +21,13 @@ static inline uint64_t slot_word(const struct siprtx_slot *s)
 bool slot_take(struct siprtx_slot *s, uint32_t gen);
 bool slot_give_back(struct siprtx_slot *s, uint32_t gen);
 
+/*
+ * Sets WORD_YIELD on one that is taken and still sent. False: it is not. Takes it away again; false: it is not there,
+ * a copy of the softswitch has passed by it or the transaction has ended.
+ */
+bool slot_yield(struct siprtx_slot *s, uint32_t gen);
+bool slot_yield_over(struct siprtx_slot *s, uint32_t gen);
+
 /* From a word last looked at, of one still sent, to one that was given up (abi.h). False: as below. */
 bool slot_give_up(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 /* From the word last looked at to ST_TERMINATED. False: the word is another by now, nothing changed; look again. */

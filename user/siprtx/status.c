@@ -181,6 +181,19 @@ static void print_journal(const struct cli *cli, const struct status *s)
 	putchar('\n');
 }
 
+static void print_conntrack(const struct status *s)
+{
+	uint64_t every_ms = s->sample.stats[STAT_refresh_ms];
+
+	if (!s->sample.stats[STAT_conntrack])
+		return;
+	if (every_ms)
+		printf("conntrack on: every %g s a copy of the softswitch passes in place of siprtx's, %llu so far\n",
+		       every_ms / 1000.0, (unsigned long long)s->sample.counters[CNT_refreshed]);
+	else
+		printf("conntrack on: it does not see siprtx's copies and may forget a call, see siprtx check\n");
+}
+
 static int print_totals(const struct cli *cli, const struct status *s)
 {
 	struct table *t = table_new(s->period_ns ? ":>TOTAL:>PER SECOND" : ":>TOTAL");
@@ -249,6 +262,7 @@ static int status_print(const struct cli *cli, const struct status *s)
 	print_headline(cli, s);
 	print_held(cli, s);
 	print_journal(cli, s);
+	print_conntrack(s);
 	err = print_totals(cli, s);
 	if (!err)
 		err = print_interfaces(cli, s);

@@ -72,6 +72,14 @@ static json_t *journal_json(const struct cli *cli, const struct status *s)
 			 "last_error", error ? json_string(strerror(error)) : json_null());
 }
 
+static json_t *conntrack_json(const struct status *s)
+{
+	return json_pack("{s:b, s:I, s:I, s:I}", "on", s->sample.stats[STAT_conntrack] != 0, "refresh_ms",
+			 (json_int_t)s->sample.stats[STAT_refresh_ms], "refreshed",
+			 (json_int_t)s->sample.counters[CNT_refreshed], "missed",
+			 (json_int_t)s->sample.stats[STAT_refresh_missed]);
+}
+
 static json_t *unhelped_json(const struct status *s)
 {
 	json_t *all = json_object();
@@ -86,7 +94,7 @@ static json_t *unhelped_json(const struct status *s)
 json_t *status_json(const struct cli *cli, const struct status *s)
 {
 	return json_pack(
-		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, s:o, s:o, "
+		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, "
 		"s:o}",
 		"schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
@@ -97,5 +105,5 @@ json_t *status_json(const struct cli *cli, const struct status *s)
 		"used", (json_int_t)s->slots_used, "total", (json_int_t)s->slots_total, "percent",
 		s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s), "rates_per_s",
 		rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s), "journal",
-		journal_json(cli, s), "unhelped", unhelped_json(s), "out_of_range", problems_json(&s->values));
+		journal_json(cli, s), "conntrack", conntrack_json(s), "unhelped", unhelped_json(s), "out_of_range", problems_json(&s->values));
 }

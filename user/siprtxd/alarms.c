@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "alarms.h"
 
+#include <bpf/bpf.h>
+#include <stdio.h>
+
 #include "counter_sum.h"
 #include "log.h"
+#include "record.h"
 
 /* What goes on and on must not fill the log. */
 #define EVERY_NS 10000000000ull
+#define OFFENDER_LOOKS	3
 
 static void slots(struct alarms *a, uint32_t total, uint32_t free_slots)
 {
@@ -16,19 +21,38 @@ static void slots(struct alarms *a, uint32_t total, uint32_t free_slots)
 		log_warning("%u of %u slots are in use, %u %% or more: " FILL_REMEDY ".", used, total, percent);
 }
 
-/* The counter does not say from where. */
+/* Whence the last of them came, or one a moment before it: " (the last one from 192.0.2.1:5060)". */
+static const char *offender(const struct pins *pins, char *text, size_t size)
+{
+	struct siprtx_offender o;
+	char from[64];
+	__u32 zero = 0;
+
+	*text = '\0';
+	/* being written: that takes no time */
+	for (int i = 0; i < OFFENDER_LOOKS; i++) {
+		if (bpf_map_lookup_elem(pins->fd[PIN_offender], &zero, &o) || o.ns != o.begun_ns || !o.ns)
+			continue;
+		format_endpoint(o.addr, o.port, from, sizeof(from));
+		snprintf(text, size, " (the last one from %s)", from);
+		break;
+	}
+	return text;
+}
+
 static void wrong_source(struct alarms *a, const struct pins *pins, uint64_t now_ns)
 {
 	uint64_t count, news;
+	char from[96];
 
 	if (!pins->in_force->tunables[TUN_match_source] || counter_sum(pins, CNT_wrong_source, 1, &count))
 		return;
 	news = rising_news(&a->wrong_source, count, now_ns, EVERY_NS);
 	if (news)
-		log_warning("wrong_source rose by %llu: responses, ACKs or PRACKs from an address that their message "
+		log_warning("wrong_source rose by %llu%s: responses, ACKs or PRACKs from an address that their message "
 			    "did not go to stop nothing (match_source). Forged, or of a gateway that answers from "
 			    "another address: then siprtx set match_source 0.",
-			    (unsigned long long)news);
+			    (unsigned long long)news, offender(pins, from, sizeof(from)));
 }
 
 static void over_budget(struct alarms *a, const struct pins *pins, uint64_t now_ns)

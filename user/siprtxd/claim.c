@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "load.h"
+#include "lock.h"
 #include "log.h"
 
 static int say_locked(const char *path, int err)

@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "claim.h"
+#include "conntrack_watch.h"
 #include "egress.h"
 #include "load.h"
 #include "log.h"
@@ -177,6 +178,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
 	stats[STAT_slots_free] = free_slots(c);
 	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
+	transactions_refresh(c->transactions, conntrack_watch_run(&c->conntrack, &c->pins, now));
 }
 
 static int round_of(struct controller *c, uint64_t now)
@@ -367,6 +369,7 @@ static int start(struct controller *c)
 	m->pid = getpid();
 	m->started_ns = now_ns();
 	alarms_open(&c->alarms, &c->pins);
+	c->conntrack.bypassed = c->config->forward_xdp;
 	err = adopt(c);
 	return err ?: sender_bind(&c->sender, now_ns());
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "alarms.h"
+#include "conntrack_watch.h"
 #include "controller.h"
 #include "lapse.h"
 #include "ledger.h"
@@ -31,6 +32,7 @@ struct controller {
 	struct siprtx_in_force seen; /* of the operator's values */
 	struct service service;
 	struct alarms alarms;
+	struct conntrack_watch conntrack;
 	struct lapse lapse[MAX_OUTSIDE];
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
 	bool links_changed, reload, reload_failed;

@@ -15,6 +15,7 @@
 
 #include "journal.h"
 #include "log.h"
+#include "owner.h"
 
 #define GROUP_MAX      512  /* records one write and one fdatasync take */
 #define GROUP_GAP_MS   20   /* rest after a group, so that the next one is worth its fdatasync (50 ms at most) */
@@ -23,13 +24,16 @@
 
 struct recorder {
 	const struct pins *pins;
+	const char *path;
+	gid_t readers;	 /* who may read the file beside its owner; -1: his own group */
 	uint64_t oldest; /* the lowest number in the map; the sending loop's own */
 	int wake;	 /* eventfd */
 	pthread_t thread;
 	bool stop, reopen; /* told to the thread, atomically */
 	/* the thread's own */
-	struct journal journal;
-	uint64_t written; /* the last number appended, on disk or not yet */
+	struct journal journal; /* may not be open yet */
+	uint64_t written;	/* the last number appended, on disk or not yet */
+	uint64_t former; /* the last number of former controllers, which may have appended it and not come to say so */
 	struct siprtx_record *group;
 	time_t log_second;
 	unsigned logged;
@@ -153,11 +157,12 @@ static void report(struct recorder *r, int err)
 	if (m->journal_errno == (__u32)-err)
 		return;
 	if (err)
-		log_error("the journal %s cannot be written: %s. Records wait in the map exhausted; make room or mend "
-			  "it, it is tried again every second.",
-			  r->journal.path, strerror(-err));
+		log_error("the journal %s cannot be %s: %s. Records wait in the map exhausted, which keeps the newest "
+			  "%u; make room or mend it, it is tried again every second.",
+			  r->path, r->journal.fd < 0 ? "opened" : "written",
+			  err == -EBADMSG ? "it is not one of siprtx's" : strerror(-err), MAX_RECORDS);
 	else
-		log_info("the journal %s is written again", r->journal.path);
+		log_info("the journal %s is written again", r->path);
 	m->journal_errno = -err;
 }
 
@@ -181,6 +186,52 @@ static int write_group(struct recorder *r)
 	return err;
 }
 
+/* Root's file, where he serves for himself: the service's group reads it as it reads the maps. */
+static gid_t readers(void)
+{
+	struct owner service;
+
+	return !geteuid() && !owner_find("", &service) && service.set ? service.gid : (gid_t)-1;
+}
+
+static void give_to_readers(const struct recorder *r)
+{
+	if (r->readers != (gid_t)-1 && fchown(r->journal.fd, -1, r->readers))
+		log_warning("the journal %s cannot be given to the group of user " SERVICE_USER ": %s", r->path,
+			    strerror(errno));
+}
+
+static int open_journal(struct recorder *r)
+{
+	int err = journal_open(&r->journal, r->path);
+
+	if (!err)
+		give_to_readers(r);
+	return err;
+}
+
+static void say_torn(const struct journal *j)
+{
+	if (j->torn)
+		log_warning("the journal %s ended in the middle of a line: %llu bytes cut off", j->path,
+			    (unsigned long long)j->torn);
+}
+
+/* A journal that could not be opened at the start. What the map holds and the file does not is still to be written. */
+static int open_late(struct recorder *r)
+{
+	int err = open_journal(r);
+
+	report(r, err);
+	if (err)
+		return err;
+	say_torn(&r->journal);
+	if (r->written < r->journal.last_seq && r->journal.last_seq <= r->former)
+		r->written = r->journal.last_seq;
+	__atomic_store_n(&r->pins->meta->journaled_seq, r->written, __ATOMIC_RELEASE);
+	return 0;
+}
+
 static bool is_behind(const struct recorder *r)
 {
 	return r->pins->meta->journaled_seq + 1 < __atomic_load_n(&r->pins->meta->next_seq, __ATOMIC_ACQUIRE);
@@ -193,9 +244,11 @@ static void reopen(struct recorder *r)
 	if (err)
 		log_error("the journal %s cannot be opened anew: %s. The former file stays in use; mend it and send "
 			  "SIGHUP again.",
-			  r->journal.path, strerror(-err));
+			  r->path, strerror(-err));
 	else
-		log_info("the journal %s was opened anew", r->journal.path);
+		log_info("the journal %s was opened anew", r->path);
+	if (!err)
+		give_to_readers(r);
 }
 
 static void *work(void *arg)
@@ -211,8 +264,11 @@ static void *work(void *arg)
 		if (poll(&p, 1, timeout) > 0)
 			eventfd_read(r->wake, &n);
 		stop = __atomic_load_n(&r->stop, __ATOMIC_ACQUIRE);
-		if (__atomic_exchange_n(&r->reopen, false, __ATOMIC_ACQ_REL))
+		if (__atomic_exchange_n(&r->reopen, false, __ATOMIC_ACQ_REL) && r->journal.fd >= 0)
 			reopen(r);
+		timeout = RETRY_MS;
+		if (r->journal.fd < 0 && open_late(r))
+			continue;
 		timeout = r->unlogged ? RETRY_MS : -1;
 		while (is_behind(r)) {
 			if (write_group(r)) {
@@ -226,16 +282,33 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/*
+ * The first number of new maps where nothing can be asked of the journal: higher than any in it, by the clock. Unix ms,
+ * for records are fewer than a thousand a second in the long run.
+ */
+static uint64_t first_by_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
 /* Numbers go on from the higher of map and journal; what the map has over the journal is still to be written. */
 static void resume(struct recorder *r)
 {
 	struct siprtx_meta *m = r->pins->meta;
 	__u64 key, *from = NULL;
 
+	if (m->next_seq <= 1 && r->journal.fd < 0) {
+		m->next_seq = first_by_clock();
+		m->journaled_seq = m->next_seq - 1;
+	}
 	if (m->next_seq <= r->journal.last_seq)
 		m->next_seq = r->journal.last_seq + 1;
 	if (!m->next_seq)
 		m->next_seq = 1;
+	r->former = m->next_seq - 1;
 	/* a journal that was rotated away begins anew: what the map says is on disk is in the former file */
 	if (m->journaled_seq < r->journal.last_seq)
 		m->journaled_seq = r->journal.last_seq;
@@ -277,22 +350,24 @@ int recorder_start(struct recorder **out, const struct pins *pins, const char *j
 	if (!r)
 		return -ENOMEM;
 	r->pins = pins;
-	r->journal.fd = -1;
+	r->path = journal_path;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->group = calloc(GROUP_MAX, sizeof(*r->group));
-	err = r->wake < 0 ? -errno : r->group ? journal_open(&r->journal, journal_path) : -ENOMEM;
-	if (err) {
-		log_error("the journal %s cannot be opened: %s. Name a file in a folder that is there and writable "
-			  "(journal = ...).",
-			  journal_path, err == -EBADMSG ? "it is not one of siprtx's" : strerror(-err));
+	r->readers = readers();
+	err = open_journal(r);
+	/* another's file is a slip of the configuration; what else may go by, calls are served until then */
+	if (err == -EBADMSG)
+		log_error("the journal %s cannot be opened: it is not one of siprtx's. Name another file (journal = "
+			  "...).",
+			  journal_path);
+	if (err == -EBADMSG) {
 		release(r);
 		return err;
 	}
-	if (r->journal.torn)
-		log_warning("the journal %s ended in the middle of a line: %llu bytes cut off", journal_path,
-			    (unsigned long long)r->journal.torn);
+	report(r, err);
+	say_torn(&r->journal);
 	resume(r);
-	err = start_thread(r);
+	err = r->wake < 0 ? -errno : r->group ? start_thread(r) : -ENOMEM;
 	if (err) {
 		log_error("no thread for the journal: %s", strerror(-err));
 		release(r);

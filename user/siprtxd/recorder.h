@@ -13,7 +13,11 @@
 
 struct recorder; /* opaque */
 
-/* Opens and repairs the journal, starts the thread. `pins` must stay. 0, or -errno with a sentence logged. */
+/*
+ * Opens and repairs the journal, starts the thread. One that cannot be opened is tried again every second: records wait
+ * in the map until then. -EBADMSG: it is somebody else's. `pins` and `journal_path` must stay. 0, or -errno with a
+ * sentence logged.
+ */
 int recorder_start(struct recorder **out, const struct pins *pins, const char *journal_path);
 /* Writes what is left, as far as the journal takes it, and ends the thread. NULL is fine. */
 void recorder_stop(struct recorder *r);

@@ -92,6 +92,8 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	bool first_try = t->held[slot].wake_ns == s->due_ns, early = now < s->due_ns;
 	int err;
 
+	if (txn_yields(t, slot, word, now))
+		return;
 	if (now >= s->due_ns + txn_following_wait(t, s))
 		return txn_leave_out(t, slot, STAT_left_out, now);
 	err = hand_over(t, slot, word, now);
@@ -149,13 +151,14 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 		t->env.stats[STAT_taken_up_again]++;
 	s->sends++;
 	s->last_send_ns = ns;
+	t->held[slot].passed_ns = ns;
 	t->env.stats[STAT_copies_counted]++;
 	txn_tell(t, slot, EV_COPY, word_code(word), ns);
 	if (s->step == SLOT_STEP_FINAL)
 		return txn_look_before(t, slot, now);
 	txn_set_overdue(t, slot, false);
-	/* of one given up due_ns is the end */
-	step = word_end(word) ? s->step + 1u : step_after_copy(t, slot, ns);
+	/* of one given up due_ns is the end; and one that was waited for is that one */
+	step = word_end(word) || t->held[slot].yields ? s->step + 1u : step_after_copy(t, slot, ns);
 	txn_begin_wait_at_copy(t, slot, step, ns, now);
 	/* its next one will come when ours is due: who is to send is settled before */
 	if (s->step != SLOT_STEP_FINAL && !(slot_word(s) & WORD_TAKEN) && now < s->due_ns - ahead(t, slot))

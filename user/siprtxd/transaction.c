@@ -196,7 +196,12 @@ void txn_hold(struct transactions *t, uint32_t slot, uint64_t word)
 	bool answered = s->resp_ns && word_state(word) != ST_CALLING;
 
 	t->held[slot] = (struct held){
-		.gen = word_gen(word), .phase = HELD, .stage = answered ? word_stage(word) : STAGE_NOTHING};
+		.passed_ns = s->first_ns,
+		.gen = word_gen(word),
+		.phase = HELD,
+		.stage = answered ? word_stage(word) : STAGE_NOTHING,
+		.yields = word & WORD_YIELD,
+	};
 	t->n_held++;
 	if (s->kind != KIND_REQUEST) /* superseded as calls, let go as responses */
 		calls_add(t->env.calls, slot);
@@ -244,7 +249,7 @@ void transactions_note(struct transactions *t, const struct siprtx_note *n)
 		txn_unreachable(t, n->slot, word, n->code, n->ns);
 	} else if (n->kind == NOTE_MOVED) {
 		txn_look(t, n->slot, word, n->code, n->ns);
-	} else if (n->kind == NOTE_COPY && word_sends(t->env.slots[n->slot].kind, word)) {
+	} else if (n->kind == NOTE_COPY && word_sends(t->env.slots[n->slot].kind, word) && !txn_is_counted(t, n)) {
 		txn_count_copy(t, n->slot, word, n->ns, now);
 	}
 }

@@ -87,6 +87,12 @@ void transactions_sent(struct transactions *t, uint32_t slot);
 /* A slot that was kept (transaction_ops.keeps) is needed no longer. */
 void transactions_release(struct transactions *t, uint32_t slot);
 
+/*
+ * Has one of the softswitch's own copies pass in place of ours where the last datagram that passed the kernel is this
+ * old, ns; 0, as it begins: never.
+ */
+void transactions_refresh(struct transactions *t, uint64_t refresh_ns);
+
 /* When the next deadline is, UINT64_MAX: none. */
 uint64_t transactions_next(const struct transactions *t);
 /* Are there copies due on this outside interface that found no room, or were left to the next round? Then its

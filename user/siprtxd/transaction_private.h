@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files of a transaction's life share: transaction.c (begin to end), waiting.c, retransmit.c, given_up.c,
- * let_go.c, unreachable.c, adopt.c. */
+ * let_go.c, refresh.c, unreachable.c, adopt.c. */
 #ifndef SIPRTXD_TRANSACTION_PRIVATE_H
 #define SIPRTXD_TRANSACTION_PRIVATE_H
 
@@ -29,10 +29,12 @@ struct held {
 	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
 	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
 	uint64_t from_ns; /* when its wait began: the copy before, be it sent, passed or left out; 0: not known */
+	uint64_t passed_ns; /* when conntrack has last seen a datagram of it, as far as is known */
 	uint32_t gen;
 	uint8_t phase;
 	uint8_t stage; /* as last acted on */
 	bool overdue;  /* counted in transactions.overdue */
+	bool yields;   /* WORD_YIELD was set, and nothing known to have come of it */
 };
 
 struct transactions {
@@ -44,6 +46,7 @@ struct transactions {
 	struct pace pace;
 	uint64_t room; /* copies that may still go in this round */
 	bool put_off;  /* some that were due are left to the next one */
+	uint64_t refresh_ns; /* 0: never */
 	int error;
 };
 
@@ -108,6 +111,17 @@ void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, 
  * says the contrary.
  */
 void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now);
+
+/* refresh.c */
+
+/* When to act on the wait in course: at its end, or some time before it where a copy of the softswitch is to pass. */
+uint64_t txn_turn_ns(const struct transactions *t, uint32_t slot);
+/* Is this send put off, for a copy of the softswitch to pass in its place? It is seen to then. */
+bool txn_yields(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
+/* Another wait begins: no copy is to pass any more. */
+void txn_end_turn(struct transactions *t, uint32_t slot);
+/* Was the copy this note tells of counted without it? */
+bool txn_is_counted(const struct transactions *t, const struct siprtx_note *n);
 
 /* given_up.c */
 

@@ -52,13 +52,15 @@ static void wait_for(struct transactions *t, uint32_t slot, unsigned step, struc
 		     uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
-	uint64_t wait = next.wait_ms * MS;
+	uint64_t wait = next.wait_ms * MS, at;
 
+	txn_end_turn(t, slot);
 	/* a request that is proceeding may be sent more often than its list is long */
 	s->step = next.action != SCHEDULE_SEND ? SLOT_STEP_FINAL : step < MAX_INTERVALS ? step : MAX_INTERVALS;
 	s->due_ns = from_ns + wait;
 	t->held[slot].from_ns = from_ns;
-	txn_wake_at(t, slot, s->due_ns, s->due_ns > now ? wait : 0);
+	at = txn_turn_ns(t, slot);
+	txn_wake_at(t, slot, at, at > now ? wait - (s->due_ns - at) : 0);
 	txn_look_before(t, slot, now);
 }
 
