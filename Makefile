@@ -81,7 +81,7 @@ unit: $(UNIT) ## unit tests
 sanitize: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" unit
 
-lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h $(B)/prog/scan.skel.h ## clang-format, clang-tidy and the house's rules
+lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h $(B)/prog/scan.skel.h $(B)/prog/tagged.skel.h ## clang-format, clang-tidy and the house's rules
 	@BUILD=$(abspath $(B)) scripts/lint
 format: ## rewrite all C files by .clang-format
 	clang-format -i $$(find include bpf user tests -name '*.[ch]')
@@ -95,12 +95,12 @@ fuzz: $(B)/fuzz/fuzz_sip ## the scanner under libFuzzer for FUZZ_SECONDS (60)
 		-dict=tests/fuzz/sip.dict $(B)/fuzz/corpus tests/fuzz/corpus tests/fuzz/seeds && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
 
 # The kernel side's programs, run by BPF_PROG_TEST_RUN.
-$(B)/prog/scan.bpf.o: tests/prog/scan.bpf.c
+$(B)/prog/%.bpf.o: tests/prog/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
-$(B)/prog/scan.skel.h: $(B)/prog/scan.bpf.o
-	$(BPFTOOL) gen skeleton $< name scan_bpf > $@.tmp && mv $@.tmp $@
-$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h
+$(B)/prog/%.skel.h: $(B)/prog/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h $(B)/prog/tagged.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/prog -c $< -o $@
 $(PLAIN): $(B)/prog/%.o: tests/fuzz/%.c
@@ -148,13 +148,14 @@ $(B)/man/%: docs/%.scd
 install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -D -m 755 $(B)/siprtxd $(DESTDIR)$(PREFIX)/sbin/siprtxd
 	install -D -m 755 $(B)/siprtx $(DESTDIR)$(PREFIX)/bin/siprtx
-	install -D -m 644 examples/siprtx.conf $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
+	for e in examples/*.conf; do install -D -m 644 $$e $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/} || exit 1; done
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 	install -d $(DESTDIR)$(UNITDIR)
 	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
 uninstall: ## take away what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx $(DESTDIR)$(PREFIX)/share/doc/siprtx/siprtx.conf
+	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx
+	for e in examples/*.conf; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Softswitch and gateway of one call in the test machine: sends an INVITE from namespace vm-sw, judges what
- * arrives in vm-gw, and prints one line of verdict.
+ * Softswitch and gateway of one call in the test machine: sends an INVITE from namespace vm-sw or the one named, judges
+ * what arrives in vm-gw, and prints one line of verdict.
  *
- *   peer NAME silent|answered SOFTSWITCH GATEWAY CALL-ID
+ *   peer NAME silent|answered SOFTSWITCH GATEWAY CALL-ID [NETNS]
  *
  * silent: the gateway never answers; the whole list of the test's profile must arrive. answered: 100 after the second
  * datagram, 200 later; no third datagram may come, both responses must reach the softswitch as they were sent.
@@ -221,14 +221,14 @@ int main(int argc, char **argv)
 	struct sockaddr_storage softswitch;
 	bool answered;
 
-	if (argc != 6)
-		fail(&c, "wants NAME silent|answered SOFTSWITCH GATEWAY CALL-ID");
+	if (argc != 6 && argc != 7)
+		fail(&c, "wants NAME silent|answered SOFTSWITCH GATEWAY CALL-ID [NETNS]");
 	c.name = argv[1];
 	answered = !strcmp(argv[2], "answered");
 	softswitch = sip_address(&c, argv[3]);
 	c.gateway = sip_address(&c, argv[4]);
 	c.gw = socket_in(&c, "vm-gw", &c.gateway);
-	c.sw = socket_in(&c, "vm-sw", &softswitch);
+	c.sw = socket_in(&c, argc > 6 ? argv[6] : "vm-sw", &softswitch);
 	send_invite(&c, argv[3], argv[4], argv[5]);
 	if (answered) {
 		collect(&c, SECOND_MS, ANSWERED_SENDS);

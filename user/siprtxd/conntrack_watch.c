@@ -14,7 +14,8 @@ uint64_t conntrack_watch_run(struct conntrack_watch *w, const struct pins *pins,
 		stats[STAT_conntrack] = stats[STAT_refresh_ms] = 0;
 	if (now_ns >= w->next_ns) {
 		w->next_ns = now_ns + ASK_NS;
-		conntrack_read(&w->seen);
+		if (!w->behind)
+			conntrack_read(&w->seen);
 	}
 	every_ms = w->bypassed ? 0 : conntrack_refresh_ms(&w->seen, pins->in_force->tunables[TUN_refresh]);
 	if (every_ms && every_ms != stats[STAT_refresh_ms])

@@ -10,6 +10,7 @@ struct conntrack_watch {
 	uint64_t next_ns; /* not asked before then again */
 	struct conntrack seen;
 	bool bypassed; /* by the calls themselves: forward = xdp */
+	bool behind;   /* the hook at which copies are absorbed is behind it: it has seen them */
 };
 
 /* How often a datagram of a call has to pass conntrack, ns; 0: never. Tells the log and stats of a change. */
