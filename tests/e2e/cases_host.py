@@ -294,6 +294,36 @@ def egress_qdisc_goes_with_siprtx():
         expect_equal(sorted(at_egress(edge)), [10], "filters after unload")
 
 
+@case(seconds=8)
+def egress_load_that_fails_is_undone():
+    """Two outside interfaces, and the second one takes no filter: a first load leaves nothing, a renewal leaves the former program at work. The older qdisc ingress is named beforehand."""
+    with Edge(SHORT, start=False, **HOST) as edge:
+        def load(outside):
+            edge.settings["outside"] = outside
+            edge.write_configuration()
+            return edge.siprtx("load", check=False)
+        for command in ("link add out1 type veth peer name g1", "link set out1 up"):
+            run("ip", "-n", edge.edge_ns, *command.split())
+        os.makedirs(f"{edge.pin_path}/clsact_out1")  # in the way of the note that the qdisc is siprtx's
+        refused = load("out0,out1")
+        expect(refused.returncode == 1 and "no filter can be put at TC egress of out1" in refused.stderr, f"load said {refused.returncode} {refused.stderr}")
+        expect("xdp" not in edge.run(edge.edge_ns, "ip", "link").stdout and "clsact" not in tc(edge, "qdisc", "show"), "something was left half done")
+        expect_equal(os.listdir(edge.pin_path), ["clsact_out1"], "pins after a load that failed")
+        expect_equal(load("out0").returncode, 0, "exit status of a load that can be")
+        former, pins = at_egress(edge)[50600]["options"]["prog"]["id"], sorted(os.listdir(edge.pin_path))
+        expect_equal(load("out0,out1").returncode, 1, "exit status of a renewal that cannot be")
+        expect_equal(at_egress(edge)[50600]["options"]["prog"]["id"], former, "program at egress of out0")
+        expect_equal(sorted(os.listdir(edge.pin_path)), pins, "pins after a renewal that failed")
+        os.rmdir(f"{edge.pin_path}/clsact_out1")
+        tc(edge, "qdisc", "add", "dev", "out1", "ingress")
+        for said in (edge.siprtx("check", check=False).stdout, load("out0,out1").stderr):
+            expect('out1 has the qdisc "ingress"' in said and "tc qdisc del dev out1 ingress" in said, f"with the qdisc ingress: {said}")
+        tc(edge, "qdisc", "del", "dev", "out1", "ingress")
+        expect_equal(load("out0,out1").returncode, 0, "exit status once it can be")
+        edge.siprtx("unload")
+        expect("clsact" not in tc(edge, "qdisc", "show"), "unload left a qdisc")
+
+
 @case(seconds=12)
 def egress_filter_taken_off_comes_back():
     """The qdisc taken off by somebody, and the interface made anew: status says so, siprtxd puts the filter back within seconds, calls are helped again."""
