@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages taken at TC egress: the softswitch on siprtx's own machine (mode = host), and an edge with NAT of its own."""
 import json
+import mmap
 import os
 import socket
+import struct
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
 from cases_absorb import own_copies
 from cases_rights import LOADER, OPERATOR, USER, Rights, as_user, capabilities
-from edge import Edge, run, wait_until
-from frames import Capture
+from edge import Edge, in_namespace, run, wait_until
+from frames import Capture, udp4
 from sip import Call, respond
 
 HOST = {"mode": "host", "inside": None}
@@ -162,6 +164,34 @@ def host_bundles_and_pieces():
         expect_equal([[a.data for a in gateway.of(c)] for c in (first, second)], [[first.message], [second.message]], "the bundle at the gateway")
         counters = edge.counters()
         expect_equal((counters["gso"], counters["captured"]), (1, 1), "counters gso, captured")
+
+
+def send_mapped(namespace, interface, frame):
+    """Sends a frame out of memory that is not the skb's own (PACKET_TX_RING): only Ethernet is in its linear part."""
+    def body():
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        s.setsockopt(263, 13, struct.pack("IIII", 4096, 1, 4096, 1))  # SOL_PACKET, PACKET_TX_RING: one block, one frame
+        s.bind((interface, 0))
+        with mmap.mmap(s.fileno(), 4096) as ring:
+            ring[32:32 + len(frame)] = frame
+            ring[8:12] = struct.pack("I", len(frame))
+            ring[0:8] = struct.pack("L", 1)  # TP_STATUS_SEND_REQUEST
+            s.send(b"")
+        s.close()
+    in_namespace(namespace, body)
+
+
+@case(seconds=4)
+def egress_headers_elsewhere():
+    """A frame whose headers are not in the skb's linear part: they are fetched there, and the message is taken."""
+    with Edge(SHORT, **HOST) as edge:
+        gateway = edge.gateway()
+        macs = [json.loads(run("ip", "-n", n, "-j", "link", "show", i).stdout)[0]["address"] for n, i in ((edge.gw_ns, "g0"), (edge.edge_ns, "out0"))]
+        call = Call(src=HERE)
+        frame = b"".join(bytes.fromhex(m.replace(":", "")) for m in macs) + b"\x08\x00" + udp4(HERE, "10.77.2.2", call.message)
+        send_mapped(edge.edge_ns, "out0", frame)
+        expect_copies(gateway, call)
+        expect_equal((edge.counters()["captured"], edge.counters()["truncated"]), (1, 0), "counters captured, truncated")
 
 
 @case(seconds=4)
