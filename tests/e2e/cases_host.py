@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages taken at TC egress: the softswitch on siprtx's own machine (mode = host), and an edge with NAT of its own."""
 import json
+import mmap
 import os
 import socket
+import struct
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
 from cases_absorb import own_copies
 from cases_rights import LOADER, OPERATOR, USER, Rights, as_user, capabilities
-from edge import Edge, run, wait_until
-from frames import Capture
+from edge import Edge, in_namespace, run, wait_until
+from frames import Capture, udp4
 from sip import Call, respond
 
 HOST = {"mode": "host", "inside": None}
@@ -164,6 +166,34 @@ def host_bundles_and_pieces():
         expect_equal((counters["gso"], counters["captured"]), (1, 1), "counters gso, captured")
 
 
+def send_mapped(namespace, interface, frame):
+    """Sends a frame out of memory that is not the skb's own (PACKET_TX_RING): only Ethernet is in its linear part."""
+    def body():
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        s.setsockopt(263, 13, struct.pack("IIII", 4096, 1, 4096, 1))  # SOL_PACKET, PACKET_TX_RING: one block, one frame
+        s.bind((interface, 0))
+        with mmap.mmap(s.fileno(), 4096) as ring:
+            ring[32:32 + len(frame)] = frame
+            ring[8:12] = struct.pack("I", len(frame))
+            ring[0:8] = struct.pack("L", 1)  # TP_STATUS_SEND_REQUEST
+            s.send(b"")
+        s.close()
+    in_namespace(namespace, body)
+
+
+@case(seconds=4)
+def egress_headers_elsewhere():
+    """A frame whose headers are not in the skb's linear part: they are fetched there, and the message is taken."""
+    with Edge(SHORT, **HOST) as edge:
+        gateway = edge.gateway()
+        macs = [json.loads(run("ip", "-n", n, "-j", "link", "show", i).stdout)[0]["address"] for n, i in ((edge.gw_ns, "g0"), (edge.edge_ns, "out0"))]
+        call = Call(src=HERE)
+        frame = b"".join(bytes.fromhex(m.replace(":", "")) for m in macs) + b"\x08\x00" + udp4(HERE, "10.77.2.2", call.message)
+        send_mapped(edge.edge_ns, "out0", frame)
+        expect_copies(gateway, call)
+        expect_equal((edge.counters()["captured"], edge.counters()["truncated"]), (1, 0), "counters captured, truncated")
+
+
 @case(seconds=4)
 def egress_behind_a_bridge():
     """capture = egress where this host bridges and routes nothing: the copies have the softswitch's own MAC, its own copies are absorbed, an answer ends it."""
@@ -292,6 +322,36 @@ def egress_qdisc_goes_with_siprtx():
         foreign_filter(edge, 10)
         edge.siprtx("unload")
         expect_equal(sorted(at_egress(edge)), [10], "filters after unload")
+
+
+@case(seconds=8)
+def egress_load_that_fails_is_undone():
+    """Two outside interfaces, and the second one takes no filter: a first load leaves nothing, a renewal leaves the former program at work. The older qdisc ingress is named beforehand."""
+    with Edge(SHORT, start=False, **HOST) as edge:
+        def load(outside):
+            edge.settings["outside"] = outside
+            edge.write_configuration()
+            return edge.siprtx("load", check=False)
+        for command in ("link add out1 type veth peer name g1", "link set out1 up"):
+            run("ip", "-n", edge.edge_ns, *command.split())
+        os.makedirs(f"{edge.pin_path}/clsact_out1")  # in the way of the note that the qdisc is siprtx's
+        refused = load("out0,out1")
+        expect(refused.returncode == 1 and "no filter can be put at TC egress of out1" in refused.stderr, f"load said {refused.returncode} {refused.stderr}")
+        expect("xdp" not in edge.run(edge.edge_ns, "ip", "link").stdout and "clsact" not in tc(edge, "qdisc", "show"), "something was left half done")
+        expect_equal(os.listdir(edge.pin_path), ["clsact_out1"], "pins after a load that failed")
+        expect_equal(load("out0").returncode, 0, "exit status of a load that can be")
+        former, pins = at_egress(edge)[50600]["options"]["prog"]["id"], sorted(os.listdir(edge.pin_path))
+        expect_equal(load("out0,out1").returncode, 1, "exit status of a renewal that cannot be")
+        expect_equal(at_egress(edge)[50600]["options"]["prog"]["id"], former, "program at egress of out0")
+        expect_equal(sorted(os.listdir(edge.pin_path)), pins, "pins after a renewal that failed")
+        os.rmdir(f"{edge.pin_path}/clsact_out1")
+        tc(edge, "qdisc", "add", "dev", "out1", "ingress")
+        for said in (edge.siprtx("check", check=False).stdout, load("out0,out1").stderr):
+            expect('out1 has the qdisc "ingress"' in said and "tc qdisc del dev out1 ingress" in said, f"with the qdisc ingress: {said}")
+        tc(edge, "qdisc", "del", "dev", "out1", "ingress")
+        expect_equal(load("out0,out1").returncode, 0, "exit status once it can be")
+        edge.siprtx("unload")
+        expect("clsact" not in tc(edge, "qdisc", "show"), "unload left a qdisc")
 
 
 @case(seconds=12)
