@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINK_PREFIX "link_"
-
 static int link_path(char *path, const char *pin_path, const char *ifname)
 {
 	int n = snprintf(path, PATH_MAX, "%s/" LINK_PREFIX "%s", pin_path, ifname);

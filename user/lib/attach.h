@@ -8,6 +8,9 @@
 
 #include "abi.h"
 
+/* A link's pin is named so, the interface's name follows; in every ABI (abi.h). */
+#define LINK_PREFIX "link_"
+
 /* What one attach() did, so that it can be undone. */
 struct attached {
 	char name[16];

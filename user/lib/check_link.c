@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "netlink.h"
+#include "successor.h"
 
 struct wanted {
 	const char *name;
@@ -63,10 +64,13 @@ void check_links(const struct config *c, struct problems *problems)
 static void check_program(const struct config *c, const char *name, const char *where, struct problems *problems)
 {
 	unsigned ifindex = if_nametoindex(name);
-	char remedy[128];
+	char remedy[128], former[PATH_MAX];
 	__u32 id = 0;
 
 	if (!ifindex || attach_state(c->pin_path, name) != ATTACH_NONE || bpf_xdp_query_id(ifindex, 0, &id) || !id)
+		return;
+	/* moved aside by a load that is under way, or was broken off */
+	if (!successor_folder(c->pin_path, former) && attach_state(former, name) != ATTACH_NONE)
 		return;
 	snprintf(remedy, sizeof(remedy), "Take it off: ip link set %s xdp off", name);
 	problem_add(problems, PROBLEM_ERROR, where, remedy, "another XDP program (id %u) is on %s", id, name);

@@ -259,7 +259,7 @@ static void load_again(struct controller *c, uint64_t now)
 	if (now < c->reload_ns)
 		return;
 	c->reload_ns = now + RELOAD_NS;
-	err = claim_again(c->config, c->may_load, why, sizeof(why));
+	err = claim_again(c->config, c->lock, c->may_load, why, sizeof(why));
 	if (err && !c->reload_failed)
 		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
 	else if (!err)
@@ -272,11 +272,15 @@ static void load_again(struct controller *c, uint64_t now)
 	netlink_dump(&handlers);
 }
 
+static uint32_t held_slots(const struct controller *c)
+{
+	return transactions_held(c->transactions) + c->pins.stats[STAT_reply_slots];
+}
+
 /* The slot in each CPU's hand is one more than is promised. */
 static uint32_t free_slots(const struct controller *c)
 {
-	uint32_t held = transactions_held(c->transactions) + c->pins.stats[STAT_reply_slots];
-	uint32_t all = c->pins.meta->transactions;
+	uint32_t held = held_slots(c), all = c->pins.meta->transactions;
 
 	return held < all ? all - held : 0;
 }
@@ -313,6 +317,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	stats[STAT_remembered] = remember_count(&c->ledger.remembered);
 	stats[STAT_slots_free] = free_slots(c);
 	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
+	c->stop |= claim_is_over(c->config, c->lock);
 }
 
 /* Last in a round: says to the XDP programs what this round has shown to be true. */
@@ -321,6 +326,9 @@ static void beat(struct controller *c, uint64_t now)
 	struct siprtx_meta *m = c->pins.meta;
 	bool all = true;
 
+	m->capturing = c->pins.in_force->tunables[TUN_capture];
+	m->held = held_slots(c);
+	m->unwritten = m->next_seq - 1 - m->journaled_seq;
 	__atomic_store_n(&m->alive_ns, now, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < c->sender.n_ports; i++) {
 		bool well = sender_is_well(&c->sender, i) && !transactions_overdue(c->transactions, i);
