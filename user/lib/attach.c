@@ -143,6 +143,29 @@ int attach(const char *pin_path, const char *ifname, int prog_fd, struct attache
 	return 0;
 }
 
+int attach_again(const char *pin_path, const char *ifname)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	char path[PATH_MAX], why[512];
+	int link, prog, err;
+
+	err = link_path(path, pin_path, ifname);
+	if (err)
+		return err;
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return -errno;
+	err = bpf_obj_get_info_by_fd(link, &info, &size) ? -errno : 0;
+	prog = err ? err : bpf_prog_get_fd_by_id(info.prog_id);
+	close(link);
+	if (prog < 0)
+		return err ?: -ENOENT;
+	err = attach_fresh(path, ifname, prog, why, sizeof(why));
+	close(prog);
+	return err;
+}
+
 void attach_undo(const char *pin_path, struct attached *done)
 {
 	__u32 prog_id;

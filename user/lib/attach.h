@@ -27,6 +27,11 @@ enum siprtx_attach attach_state(const char *pin_path, const char *ifname);
  * why.
  */
 int attach(const char *pin_path, const char *ifname, int prog_fd, struct attached *done, char *why, size_t why_size);
+/*
+ * The interface was made anew: attaches the program that the former link, pinned still, holds. Nothing is verified again,
+ * so it takes no time. 0; -ENOENT: there is no such link; -errno.
+ */
+int attach_again(const char *pin_path, const char *ifname);
 /* Back to what it was before. */
 void attach_undo(const char *pin_path, struct attached *done);
 /* Forgets what an undo would have needed. */

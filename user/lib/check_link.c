@@ -67,7 +67,12 @@ static void check_program(const struct config *c, const char *name, const char *
 	char remedy[128], former[PATH_MAX];
 	__u32 id = 0;
 
-	if (!ifindex || attach_state(c->pin_path, name) != ATTACH_NONE || bpf_xdp_query_id(ifindex, 0, &id) || !id)
+	if (!ifindex)
+		return;
+	if (attach_state(c->pin_path, name) == ATTACH_GENERIC)
+		problem_add(problems, PROBLEM_WARNING, where, "A driver with XDP support mends it",
+			    "%s has no native XDP: generic mode works, but slower", name);
+	if (attach_state(c->pin_path, name) != ATTACH_NONE || bpf_xdp_query_id(ifindex, 0, &id) || !id)
 		return;
 	/* moved aside by a load that is under way, or was broken off */
 	if (!successor_folder(c->pin_path, former) && attach_state(former, name) != ATTACH_NONE)

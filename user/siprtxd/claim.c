@@ -10,6 +10,7 @@
 #include "head.h"
 #include "load.h"
 #include "log.h"
+#include "reattach.h"
 #include "successor.h"
 
 static int say_locked(const char *path, int err)
@@ -91,7 +92,7 @@ static bool is_ours(const struct config *config, int lock)
 	return !fstat(lock, &ours) && !stat(config->pin_path, &now) && ours.st_ino == now.st_ino;
 }
 
-int claim_again(const struct config *config, int lock, bool may_load, char *why, size_t why_size)
+int claim_again(const struct config *config, struct pins *pins, int lock, bool may_load, char *why, size_t why_size)
 {
 	if (!is_ours(config, lock)) {
 		snprintf(why, why_size, "another version is taking over from the maps that were under %s.",
@@ -100,8 +101,9 @@ int claim_again(const struct config *config, int lock, bool may_load, char *why,
 	}
 	if (load_is_done(config))
 		return 0;
+	/* a load keeps the loop from sending for as long as the kernel verifies the programs */
 	if (may_load)
-		return load(config, SUCCESSOR_LIMIT_NS, why, why_size);
+		return reattach(config, pins) ? load(config, SUCCESSOR_LIMIT_NS, why, why_size) : 0;
 	snprintf(why, why_size,
 		 "an interface came back without its programs, and siprtxd has no right to attach them: calls pass "
 		 "unhelped there. Run: systemctl restart siprtx-load, or as root: siprtx load.");

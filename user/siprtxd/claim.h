@@ -16,10 +16,10 @@
 int claim_pins(const struct config *config, struct pins *pins, int *lock);
 
 /*
- * Loads again what an interface took with it, unless somebody else has done so meanwhile. 0, or -errno with a sentence
+ * Attaches or loads again what an interface took with it, unless somebody else has done so meanwhile. 0, or -errno with a sentence
  * in `why`; -EPERM: `may_load` is false; -EBUSY: the folder locked is there no longer, another version takes over.
  */
-int claim_again(const struct config *config, int lock, bool may_load, char *why, size_t why_size);
+int claim_again(const struct config *config, struct pins *pins, int lock, bool may_load, char *why, size_t why_size);
 
 /* Was the folder removed, by a successor or by hand? Then no program works on these maps any more. Logged. */
 bool claim_is_over(const struct config *config, int lock);

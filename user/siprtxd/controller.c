@@ -259,7 +259,7 @@ static void load_again(struct controller *c, uint64_t now)
 	if (now < c->reload_ns)
 		return;
 	c->reload_ns = now + RELOAD_NS;
-	err = claim_again(c->config, c->lock, c->may_load, why, sizeof(why));
+	err = claim_again(c->config, &c->pins, c->lock, c->may_load, why, sizeof(why));
 	if (err && !c->reload_failed)
 		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
 	else if (!err)

@@ -196,29 +196,34 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 	return err;
 }
 
-/* The frame gets the next hop's present MAC. False: none is known, and it has none. */
-static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
+/*
+ * The frame gets the next hop's present MAC. 0; -EHOSTUNREACH: none is known, and it has none; -EMSGSIZE: the link takes
+ * no packet of its size, and nothing below would refuse it.
+ */
+static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
 	const uint8_t *dst, *src;
 	uint32_t link = frame->egress;
 
 	if (s->mac_epoch[slot] == s->neighbours.epoch && !(frame->wire & WIRE_NO_MAC))
-		return true;
+		return 0;
 	/* without a tag it is the outside interface itself, which may have been made anew since */
 	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
 		link = s->port[frame->outside % MAX_PORTS].ifindex;
+	if ((uint32_t)(frame->frame_off + frame->frame_len - SLOT_L3) > neighbours_link_mtu(&s->neighbours, link))
+		return -EMSGSIZE;
 	dst = neighbours_mac(&s->neighbours, link, frame->nexthop);
 	src = neighbours_link_mac(&s->neighbours, link);
 	if (dst && src) {
 		frame_set_macs(frame, dst, src);
 		s->mac_epoch[slot] = s->neighbours.epoch;
-		return true;
+		return 0;
 	}
 	if (!(frame->wire & WIRE_NO_MAC))
-		return true;
+		return 0;
 	resolve_ask(&s->resolve, link, frame->nexthop, now_ns);
-	return false;
+	return -EHOSTUNREACH;
 }
 
 static void reap(struct sender *s, struct port *p)
@@ -257,8 +262,9 @@ int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 	/* not a byte of a frame may change under its descriptor */
 	if (!p->xsk || s->in_flight[slot])
 		return -EAGAIN;
-	if (!find_mac(s, slot, now_ns))
-		return -EHOSTUNREACH;
+	err = make_fit(s, slot, now_ns);
+	if (err)
+		return err;
 	sender_prepare(s, slot); /* one a killed controller left unprepared */
 	frame_renew_id(frame, s->id++);
 	err = p->full ? -EAGAIN : xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
