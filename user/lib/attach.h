@@ -36,6 +36,11 @@ int attach_again(const char *pin_path, const char *ifname);
 void attach_undo(const char *pin_path, struct attached *done);
 /* Forgets what an undo would have needed. */
 void attach_settle(struct attached *done);
+/*
+ * Tells of the XDP program of somebody else on this interface, and what to do about it. False: there is none, or it is of
+ * a link pinned under pin_path.
+ */
+bool attach_other(const char *pin_path, const char *ifname, char what[160], char remedy[200]);
 /* Detaches and unpins one interface's link. */
 int detach(const char *pin_path, const char *ifname);
 /* Detaches every link pinned under pin_path but those of the n names in `keep`. Returns how many, or -errno. */
