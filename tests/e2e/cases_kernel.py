@@ -49,6 +49,41 @@ def mtu_in_mid_transaction():
         expect_equal(edge.stats()["over_mtu"], 1, "stat over_mtu")
 
 
+@case(seconds=8)
+def route_changes_in_mid_transaction():
+    """Another next hop on the same link: the copies follow it. A route that leads nowhere: none is sent, counted; back again: on by the schedule. IPv4 and IPv6."""
+    with Edge(profile("0.6,0.6,0.6,0.6,0.6") + "[gateway far]\naddress = 10.99.0.0/24\nprofile = p\n[gateway far6]\naddress = fd99::/64\nprofile = p\n") as edge, Capture(edge.gw_ns, "g0") as capture:
+        new = "02:77:00:00:00:99"
+        families = (("-4", "10.99.0.2", "10.77.2.2", "10.77.2.3", "10.77.1.2"), ("-6", "fd99::2", "fd77:2::2", "fd77:2::3", "fd77:1::2"))
+
+        def route(*arguments):
+            for family, far, via, other, _ in families:
+                ip(edge, family, "route", "replace", far, *[{"VIA": via, "OTHER": other}.get(a, a) for a in arguments])
+        for family, far, via, other, _ in families:
+            ip(edge, "address", "add", far, "dev", "lo", namespace=edge.gw_ns)
+            ip(edge, "neigh", "replace", other, "lladdr", new, "nud", "permanent", "dev", "out0")
+        route("via", "VIA")
+        calls = [edge.softswitch(source).send(Call(to=far, src=source)) for _, far, _, _, source in families]
+
+        def copies(n):
+            return wait_until(lambda: all(len(capture.of(c)) == n for c in calls), 2)
+        expect(copies(2), "no first copy")
+        route("via", "OTHER", "dev", "out0")
+        expect(copies(3), "no copy by the other next hop")
+        for family, far, *_ in families:
+            ip(edge, family, "route", "replace", "unreachable", far)
+        time.sleep(0.65)
+        expect_equal(edge.stats()["rerouted"], 2, "stat rerouted")
+        for family, far, *_ in families:
+            ip(edge, family, "route", "delete", "unreachable", far)
+        route("via", "VIA")
+        for call in calls:
+            only(edge.wait_journal(call, 4), "records")
+            frames = capture.of(call)
+            expect_times([f.time - frames[0].time for f in frames], [0, .6, 1.2, 2.4, 3], f"INVITEs to {call.to}")
+            expect_equal([f.destination == new for f in frames], [False, False, True, False, False], f"INVITEs to {call.to} by the other next hop")
+
+
 @case(seconds=12)
 def inside_goes_and_comes():
     """The inside interface down and up, deleted and made anew in mid-transaction: what is held goes on by its schedule; then new calls are served again."""

@@ -351,6 +351,7 @@ static int round_of(struct controller *c, uint64_t now)
 	if (now >= c->small_chores_ns) {
 		c->small_chores_ns = now + SMALL_CHORES_NS;
 		take_values(c);
+		sender_learn_routes(&c->sender, now);
 		sender_bind(&c->sender, now);
 		remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
 	}
@@ -456,7 +457,7 @@ static int open_all(struct controller *c)
 		return err;
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config));
+	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config), now_ns());
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)

@@ -36,7 +36,8 @@ struct transaction_ops {
 	void (*prepare)(void *ctx, uint32_t slot);
 	/*
 	 * Hands the slot's frame to the kernel. 0; -EAGAIN: no room now; -EHOSTUNREACH: no MAC known yet;
-	 * anything else (-ENETDOWN, -EMSGSIZE: the link's MTU is too small now): not to be had, this copy is left out.
+	 * anything else (-ENETDOWN, -EMSGSIZE: the link's MTU is too small now, -ENETUNREACH: the route leads elsewhere
+	 * now): not to be had, this copy is left out.
 	 */
 	int (*send)(void *ctx, uint32_t slot);
 	/* Is a descriptor of the slot still with the kernel? */
