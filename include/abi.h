@@ -137,7 +137,7 @@ struct siprtx_slot {
 	struct siprtx_key key;
 	__u8 saddr[16];	  /* the softswitch */
 	__u8 daddr[16];	  /* the gateway */
-	__u8 nexthop[16]; /* whose MAC the frame wants */
+	__u8 nexthop[16]; /* whose MAC the frame wants; another one by the controller, when the route changes */
 	__u16 sport, dport;
 	__u32 egress;  /* ifindex bpf_fib_lookup named: the outside interface or a VLAN device on it */
 	__u32 profile; /* number of the profile */
@@ -488,8 +488,8 @@ struct siprtx_interface {
 
 /*
  * The head, down to `unwritten`, keeps its place and its meaning in every ABI. So do the names of this map and of
- * `tunables`, an ARRAY of u32 with `capture` at index 0, and of the links' pins, link_INTERFACE. By these a loader of
- * another ABI lets what is held come to its end before it takes over.
+ * `tunables`, an ARRAY of u32 with `capture` at index 0, and of the links' pins, link_INTERFACE, and the controller's
+ * flock() of the folder. By these a loader of another ABI lets what is held come to its end before it takes over.
  */
 struct siprtx_meta {
 	__u32 magic; /* SIPRTX_MAGIC */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Another program, another configuration, another ABI under live traffic: no datagram is lost, calls in progress finish on schedule."""
+import glob
 import json
 import os
 import signal
@@ -239,3 +240,46 @@ def another_abi_half_way():
         edge.stop()
         edge.siprtx("unload")
         nothing_left(edge)
+
+
+@case(seconds=15)
+def another_abi_fails_in_the_switch():
+    """An interface refuses the new program after others have theirs: all have the old ones again, which serve on. A load killed there is gone on with, by its own version alone."""
+    build = other_abi.build()
+    with Edge(profile("1,1,1"), gateways=[f"{STEADY}/24"]) as edge:
+        softswitch, gateway = edge.softswitch(), edge.gateway()
+        edge.run(edge.edge_ns, "ip", "link", "add", "in1", "type", "veth", "peer", "name", "s1")
+        with Steady(edge):
+            before = programs(edge)
+            held = softswitch.send(Call())
+            expect(wait_until(lambda: edge.stats()["pending"] == 1, 2), "the call was not taken")
+            load = background(edge, "load", "-o", "siprtx.inside=in0,in1", build=build)
+            expect(any("waiting until" in line for line in load.stderr), "the load did not come to wait")
+            edge.run(edge.edge_ns, "ip", "link", "set", "in1", "xdp", "obj", only(glob.glob("/usr/lib/*/bpf/xsk_def_xdp_prog.o"), "programs of libxdp"), "sec", "xdp")
+            _, told = load.communicate(timeout=15)
+            expect(load.returncode == 1 and "another XDP program" in told and "in1" in told, f"the load says {load.returncode} {told}")
+            after = programs(edge)
+            expect_equal({k: after.get(k) for k in ("in0", "out0")}, before, "programs")
+            expect(not os.path.exists(f"{edge.pin_path}-former"), "pins are left aside")
+            judge(edge, gateway, [held], [0, 1, 2, 3])
+            expect(wait_until(lambda: edge.siprtx("status", check=False).returncode == 0, 5), "status is not 0")
+            edge.run(edge.edge_ns, "ip", "link", "delete", "in1")
+            served = softswitch.send(Call())
+            load = background(edge, "load", build=build)
+            expect(any("waiting until" in line for line in load.stderr), "the load did not come to wait")
+            load.kill()
+            load.wait()
+            os.rename(f"{edge.pin_path}-former/link_out0", f"{edge.pin_path}/link_out0")  # where it would have been killed
+            refused = edge.siprtx("load", check=False)
+            expect(refused.returncode == 1 and "broken off half way" in refused.stderr, f"a load of the old version says {refused.stderr}")
+            edge.stop()
+            edge.build = build
+            edge.siprtx("load")
+            expect(not os.path.exists(f"{edge.pin_path}-former"), "pins are left aside")
+            after = programs(edge)
+            expect(set(after) == {"in0", "out0"} and not set(after.values()) & set(before.values()), f"programs {before} before, {after} after")
+            edge.start()
+            call = softswitch.send(Call())
+            wait_until(lambda: edge.exhausted(call), 6)
+            judge(edge, gateway, [call], [0, 1, 2, 3])
+            expect(gateway.of(served), "the call that was held vanished")

@@ -5,9 +5,9 @@
  *   steady NETNS-A ADDRESS-A NETNS-B ADDRESS-B RATE
  *
  * RATE datagrams a second in each of four streams, until SIGTERM: OPTIONS from A, port 5062, to B, port 5060, their
- * answers from B to A, and RTP-like ones of 172 bytes on port 30000, both ways. Prints "ready" once it sends, and at the
- * end one JSON line: what was sent, did not arrive, arrived twice or otherwise than it was sent, and the longest time in
- * which nothing arrived.
+ * answers from B to A, and RTP-like ones of 172 bytes on port 30000, both ways. Prints "ready" once it sends, and at
+ * the end one JSON line: what was sent, did not arrive, arrived twice or otherwise than it was sent, and the longest
+ * time in which nothing arrived.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -95,17 +95,19 @@ bool attach_other(const char *pin_path, const char *ifname, char what[160], char
 		return false;
 	if (is_dispatcher(id)) {
 		snprintf(what, 160,
-			 "libxdp's dispatcher is on %s with other XDP programs in it, and siprtx cannot be one of them", ifname);
+			 "libxdp's dispatcher is on %s with other XDP programs in it, and siprtx cannot be one of them",
+			 ifname);
 		snprintf(remedy, 200,
 			 "Take them off (xdp-loader unload %s --all); what they do can be done behind siprtx, at TC "
 			 "ingress",
 			 ifname);
 	} else {
 		snprintf(what, 160, "another XDP program (id %u) is on %s", id, ifname);
-		snprintf(remedy, 200,
-			 "Take it off (ip link set %s xdp off; one that a BPF link holds: bpftool link detach); what it "
-			 "does can be done behind siprtx, at TC ingress",
-			 ifname);
+		snprintf(
+			remedy, 200,
+			"Take it off (ip link set %s xdp off; one that a BPF link holds: bpftool link detach); what it "
+			"does can be done behind siprtx, at TC ingress",
+			ifname);
 	}
 	return true;
 }

@@ -251,8 +251,8 @@ static bool check_pins(const struct config *c, struct problems *problems)
 	if (err == -EPROTO && !head_read(c->pin_path, &head) && head.abi != SIPRTX_ABI)
 		problem_add(problems, PROBLEM_WARNING, config_where(c, "pin_path"),
 			    "Run siprtx load while its siprtxd serves: it waits for them",
-			    "%.150s holds maps of version %u (this is version %u) and %u transactions in them", c->pin_path,
-			    head.abi, SIPRTX_ABI, head.held);
+			    "%.150s holds maps of version %u (this is version %u) and %u transactions in them",
+			    c->pin_path, head.abi, SIPRTX_ABI, head.held);
 	else if (err == -EPROTO)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), "Run: siprtx unload",
 			    "some of the pins under %.150s are missing, or are not siprtx's", c->pin_path);

@@ -180,9 +180,8 @@ static int fill_maps(struct loading *l)
 	if (l->new_maps) {
 		/* the magic number is not there yet, so not by pins_open()'s own check */
 		__u32 zero = 0;
-		struct siprtx_meta meta = {.magic = SIPRTX_MAGIC,
-					   .abi = SIPRTX_ABI,
-					   .slots = bpf_map__max_entries(l->bpf->maps.slots)};
+		struct siprtx_meta meta = {
+			.magic = SIPRTX_MAGIC, .abi = SIPRTX_ABI, .slots = bpf_map__max_entries(l->bpf->maps.slots)};
 
 		if (bpf_map_update_elem(bpf_map__fd(l->bpf->maps.meta), &zero, &meta, BPF_ANY))
 			return because(l, -errno, "cannot write the map meta: %s.", strerror(errno));

@@ -21,6 +21,8 @@
 
 #define POLL_NS	    50000000
 #define PROGRESS_NS 5000000000ull
+/* A controller that holds the lock and gives no sign of life for so long may be starting; after that it hangs. */
+#define START_NS 10000000000ull
 
 static int __attribute__((format(printf, 4, 5))) because(char *why, size_t why_size, int err, const char *format, ...)
 {
@@ -96,10 +98,11 @@ static int mend(struct successor *s, char *why, size_t why_size)
 			s->there = true;
 			return 0;
 		}
-		return because(why, why_size, -EPROTO,
-			       "the load of another version under %s was broken off half way. Run `siprtx load` of that "
-			       "version again, or `siprtx unload`.",
-			       pin_path);
+		return because(
+			why, why_size, -EPROTO,
+			"the load of another version under %s was broken off half way. Run `siprtx load` of that "
+			"version again, or `siprtx unload`.",
+			pin_path);
 	}
 	lock = lock_pins(pin_path);
 	if (lock == -EWOULDBLOCK)
@@ -167,6 +170,16 @@ int successor_begin(struct successor *s, const struct config *c, char *why, size
 	return 0;
 }
 
+/* A controller has its folder locked, of whatever ABI it is, from its start to its end. */
+static bool is_served(const char *folder)
+{
+	int lock = lock_pins(folder);
+
+	if (lock >= 0)
+		close(lock);
+	return lock == -EWOULDBLOCK;
+}
+
 static enum drain look(struct successor *s, struct drain_facts *f)
 {
 	uint32_t capture = 0;
@@ -174,7 +187,7 @@ static enum drain look(struct successor *s, struct drain_facts *f)
 	f->settled = !s->head.capturing;
 	f->unloaded = head_capture(s->former, &capture) || head_read(s->former, &s->head);
 	f->capture = capture;
-	f->alive = head_alive(&s->head, now_ns());
+	f->alive = is_served(s->former) && (f->waited_ns < START_NS || head_alive(&s->head, now_ns()));
 	f->held = s->head.held + s->head.unwritten;
 	return drain_judge(f);
 }
@@ -222,7 +235,7 @@ int successor_drain(struct successor *s, uint64_t limit_ns, char *why, size_t wh
 	err = s->lock < 0 ? s->lock : head_read(s->former, &s->head) ?: head_capture(s->former, &s->capture);
 	/* the new maps first: by them a later load knows what it was */
 	err = err ?: head_set_capture(pin_path, s->capture);
-	if (!err && head_alive(&s->head, now_ns())) {
+	if (!err && is_served(s->former)) {
 		err = head_set_capture(s->former, 0);
 		s->silenced = !err;
 	}
@@ -240,14 +253,16 @@ int successor_drain(struct successor *s, uint64_t limit_ns, char *why, size_t wh
 		say_nobody_drains(&s->head);
 		return 0;
 	case DRAIN_TIME_OVER:
-		return because(why, why_size, -ETIMEDOUT,
-			       "version %u still holds %u transactions, and %u records are not in its journal: it stays "
-			       "in force. Give it more time (-t), or end its siprtxd: then the switch is made at once.",
-			       s->head.abi, s->head.held, s->head.unwritten);
+		return because(
+			why, why_size, -ETIMEDOUT,
+			"version %u still holds %u transactions, and %u records are not in its journal: it stays "
+			"in force. Give it more time (-t), or end its siprtxd: then the switch is made at once.",
+			s->head.abi, s->head.held, s->head.unwritten);
 	case DRAIN_CAPTURE_ON:
-		return because(why, why_size, -EBUSY,
-			       "capture of version %u was switched on again: it stays in force. Run `siprtx load` again.",
-			       s->head.abi);
+		return because(
+			why, why_size, -EBUSY,
+			"capture of version %u was switched on again: it stays in force. Run `siprtx load` again.",
+			s->head.abi);
 	case DRAIN_INTERRUPTED:
 		return because(why, why_size, -EINTR, "interrupted: version %u stays in force.", s->head.abi);
 	default:
@@ -283,7 +298,8 @@ int successor_take_links(struct successor *s, char *why, size_t why_size)
 {
 	int err = s->there ? move_links(s->config, s->former, s->config->pin_path) : 0;
 
-	return err ? because(why, why_size, err, "cannot take over the links in %s: %s.", s->former, strerror(-err)) : 0;
+	return err ? because(why, why_size, err, "cannot take over the links in %s: %s.", s->former, strerror(-err))
+		   : 0;
 }
 
 void successor_undo(struct successor *s)

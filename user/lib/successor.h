@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One ABI takes over from another without a packet lost. The former pins are moved aside as one folder, their programs stay
- * attached; the new maps are made in their place; a controller of the former ones is told to take nothing new, and is
- * waited for until what it holds has come to its end; then each link gets its new program in place. A load that was
+ * One ABI takes over from another without a packet lost. The former pins are moved aside as one folder, their programs
+ * stay attached; the new maps are made in their place; a controller of the former ones is told to take nothing new, and
+ * is waited for until what it holds has come to its end; then each link gets its new program in place. A load that was
  * broken off before that last step is undone by the next one, one broken off in it is gone on with.
  */
 #ifndef SIPRTX_SUCCESSOR_H
@@ -38,8 +38,8 @@ int successor_folder(const char *pin_path, char folder[PATH_MAX]);
 /* Has a load been broken off there, or is it under way? */
 bool successor_pending(const char *pin_path);
 /*
- * Moves pins of another ABI aside. Nothing is done where there are none. 0, or -errno with a sentence in `why`, as for the
- * next two; successor_end() in any case.
+ * Moves pins of another ABI aside. Nothing is done where there are none. 0, or -errno with a sentence in `why`, as for
+ * the next two; successor_end() in any case.
  */
 int successor_begin(struct successor *s, const struct config *c, char *why, size_t why_size);
 /* After the new maps were made: lets the former ones come to their end. -ETIMEDOUT, -EINTR among others. */

@@ -49,7 +49,8 @@ static const struct command commands[] = {
 	 cmd_events},
 	{"check", "", 0, 0, "can this host run this configuration; are the values loaded in range", "", cmd_check},
 	{"load", "[-t SEC]", 0, CMD_CONFIG | CMD_LIMIT, "load, pin and attach the data path, or renew it in place",
-	 "Where maps of another version are loaded, new ones are made beside them, what the former ones hold is waited\n"
+	 "Where maps of another version are loaded, new ones are made beside them, what the former ones hold is "
+	 "waited\n"
 	 "for, and then the programs are switched, with no packet lost.\n"
 	 "-t SEC  wait no longer than this (300); what is in force stays so then",
 	 cmd_load},

@@ -78,9 +78,10 @@ bool claim_is_over(const struct config *config, int lock)
 
 	if (fstat(lock, &st) || st.st_nlink)
 		return false;
-	log_info("the maps that were under %s are gone: another version has taken over from them, or they were removed. "
-		 "Nothing is left to do here.",
-		 config->pin_path);
+	log_info(
+		"the maps that were under %s are gone: another version has taken over from them, or they were removed. "
+		"Nothing is left to do here.",
+		config->pin_path);
 	return true;
 }
 

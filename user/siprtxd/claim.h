@@ -16,8 +16,9 @@
 int claim_pins(const struct config *config, struct pins *pins, int *lock);
 
 /*
- * Attaches or loads again what an interface took with it, unless somebody else has done so meanwhile. 0, or -errno with a sentence
- * in `why`; -EPERM: `may_load` is false; -EBUSY: the folder locked is there no longer, another version takes over.
+ * Attaches or loads again what an interface took with it, unless somebody else has done so meanwhile. 0, or -errno with
+ * a sentence in `why`; -EPERM: `may_load` is false; -EBUSY: the folder locked is there no longer, another version takes
+ * over.
  */
 int claim_again(const struct config *config, struct pins *pins, int lock, bool may_load, char *why, size_t why_size);
 

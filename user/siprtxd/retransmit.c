@@ -75,9 +75,7 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 		slot_give_back(s, word_gen(word));
 		txn_wake_at(t, slot, now + NO_MAC_NS, NO_MAC_NS);
 	} else {
-		t->env.stats[err == -EMSGSIZE	   ? STAT_over_mtu
-			     : err == -ENETUNREACH ? STAT_rerouted
-						   : STAT_link_down]++;
+		t->env.stats[err == -EMSGSIZE ? STAT_over_mtu : err == -ENETUNREACH ? STAT_rerouted : STAT_link_down]++;
 		txn_leave_out(t, slot, now);
 	}
 }

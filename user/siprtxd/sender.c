@@ -207,8 +207,8 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 }
 
 /*
- * Its route has changed since its capture: another next hop on the same link is followed. Elsewhere the softswitch's own
- * copies find their way by themselves. 0 or -ENETUNREACH.
+ * Its route has changed since its capture: another next hop on the same link is followed. Elsewhere the softswitch's
+ * own copies find their way by themselves. 0 or -ENETUNREACH.
  */
 static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t link)
 {
@@ -227,8 +227,8 @@ static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t li
 }
 
 /*
- * The frame gets the next hop's present MAC. 0; -ENETUNREACH: it leads elsewhere now; -EHOSTUNREACH: none is known, and it has none; -EMSGSIZE: the link takes
- * no packet of its size, and nothing below would refuse it.
+ * The frame gets the next hop's present MAC. 0; -ENETUNREACH: it leads elsewhere now; -EHOSTUNREACH: none is known, and
+ * it has none; -EMSGSIZE: the link takes no packet of its size, and nothing below would refuse it.
  */
 static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
