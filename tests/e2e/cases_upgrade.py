@@ -223,6 +223,10 @@ def another_abi_half_way():
         expect(refused.returncode == 1 and "another `siprtx load`" in refused.stderr, f"a second load says {refused.stderr}")
         refused = edge.siprtx("unload", check=False)
         expect(refused.returncode == 1 and "at work" in refused.stderr, f"unload says {refused.stderr}")
+        edge.build = build
+        said = edge.siprtx("status", check=False)
+        expect(said.returncode == 3 and "still being taken over from" in said.stdout, f"status meanwhile says {said.returncode} {said.stdout}")
+        edge.build = old
         refused = edge.siprtxd()
         expect(refused.returncode == 1 and "taking over" in refused.stderr, f"another siprtxd says {refused.stderr}")
         load.kill()

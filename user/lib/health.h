@@ -22,6 +22,7 @@ struct health_facts {
 	const struct siprtx_interface *attached; /* those with a program attached now; by name */
 	unsigned n_attached;
 	bool capture;	 /* the tunable in force */
+	bool succeeds;	 /* maps of another version are there still, moved aside by a load (successor.h) */
 	bool gone;	 /* there is no process of the controller's number */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, read after meta */
 };

@@ -8,6 +8,7 @@
 #include "attach.h"
 #include "check.h"
 #include "fill.h"
+#include "successor.h"
 
 _Static_assert(2 * MAX_OUTSIDE <= MAX_INTERFACES, "status has room for every configured interface");
 
@@ -86,6 +87,7 @@ static void judge(const struct cli *cli, struct status *s)
 		.meta = &s->meta,
 		.attached = attached,
 		.capture = cli->pins.in_force->tunables[TUN_capture],
+		.succeeds = successor_pending(cli->config.pin_path),
 		.gone = controller_gone(&s->meta),
 		.now_ns = s->now_ns,
 	};
