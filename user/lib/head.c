@@ -49,9 +49,10 @@ int head_read(const char *folder, struct siprtx_meta *head)
 	int fd = open_array(folder, "meta", BPF_F_RDONLY, META_HEAD, &size), err;
 	char *value;
 
+	*head = (struct siprtx_meta){};
 	if (fd < 0)
 		return fd;
-	value = malloc(size);
+	value = malloc(size < META_HEAD ? META_HEAD : size);
 	if (!value)
 		err = -ENOMEM;
 	else
