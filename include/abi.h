@@ -11,7 +11,8 @@
 
 #include <linux/types.h>
 
-#define SIPRTX_ABI 1
+#define SIPRTX_ABI   1
+#define SIPRTX_MAGIC 0x73697072u
 
 /*
  * slots: BPF_F_MMAPABLE ARRAY, u32 index -> struct siprtx_slot. The map is the AF_XDP UMEM: its value
@@ -142,7 +143,8 @@ struct siprtx_slot {
 	struct siprtx_key key;
 	__u8 saddr[16];	  /* the softswitch */
 	__u8 daddr[16];	  /* the gateway */
-	__u8 nexthop[16]; /* whose MAC the frame wants; 0: not known, its MACs are final. The controller may find it */
+	__u8 nexthop[16]; /* whose MAC the frame wants; 0: not known, its MACs are final. The controller may find
+			     another */
 	__u16 sport, dport;
 	__u32 egress;  /* ifindex bpf_fib_lookup named: the outside interface or a VLAN device on it */
 	__u32 profile; /* number of the profile */
@@ -504,15 +506,28 @@ struct siprtx_interface {
 	__u8 up;
 };
 
+/*
+ * The head, down to `unwritten`, keeps its place and its meaning in every ABI. So do the names of this map and of
+ * `tunables`, an ARRAY of u32 with `capture` at index 0, and of the
+ * links' pins (link_INTERFACE) and the filters' (egress_INTERFACE, clsact_INTERFACE), and the controller's
+ * flock() of the folder `lock` beside them. By these a loader of another ABI lets what is held come to its end before
+ * it takes over.
+ */
 struct siprtx_meta {
-	__u32 abi;
+	__u32 magic; /* SIPRTX_MAGIC */
+	__u32 abi;   /* SIPRTX_ABI */
+	/* by the controller, every round of its loop */
+	__u64 alive_ns;
+	__u32 pid;	 /* 0: ended in order */
+	__u32 capturing; /* `capture` as it goes by it */
+	__u32 held;	 /* slots in use */
+	__u32 unwritten; /* records that the journal does not have yet */
+	/* the head ends here */
 	__u32 slots;	    /* entries of `slots` */
 	__u32 transactions; /* max_transactions as configured */
-	__u32 pid;	    /* the controller's, 0: ended in order */
 	char boot_id[40];
 	__u64 loaded_ns;	      /* when the programs were attached */
 	__u64 started_ns;	      /* when the controller began */
-	__u64 alive_ns;		      /* written every round of the controller's loop */
 	__u64 heartbeat[MAX_OUTSIDE]; /* by the sending loop, after a round in which every due copy reached the ring; 0:
 					 off */
 	__u64 next_seq;		      /* of the next record */
@@ -522,5 +537,14 @@ struct siprtx_meta {
 	__u32 interfaces;
 	struct siprtx_interface interface[MAX_INTERFACES];
 };
+
+#define META_HEAD 32
+_Static_assert(__builtin_offsetof(struct siprtx_meta, magic) == 0 && __builtin_offsetof(struct siprtx_meta, abi) == 4 &&
+		       __builtin_offsetof(struct siprtx_meta, alive_ns) == 8 &&
+		       __builtin_offsetof(struct siprtx_meta, pid) == 16 &&
+		       __builtin_offsetof(struct siprtx_meta, capturing) == 20 &&
+		       __builtin_offsetof(struct siprtx_meta, held) == 24 &&
+		       __builtin_offsetof(struct siprtx_meta, unwritten) == 28 && TUN_capture == 0,
+	       "what every ABI has in common");
 
 #endif

@@ -137,6 +137,7 @@ def generic_mode_where_there_is_no_native():
         modes = {i["name"]: i["program"] for i in edge.json("status")["interfaces"]}
         expect_equal(modes, {"in0": "native", "br0": "generic"}, "modes")
         expect("generic" in edge.log(), "the log does not name generic mode")
+        expect("br0 has no native XDP" in edge.siprtx("check").stdout, "check does not name generic mode")
 
 
 @case(seconds=4)

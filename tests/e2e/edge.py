@@ -178,6 +178,7 @@ class Edge:
         self.configuration = configuration
         self.process, self.parties, self.children, self.mounts = None, [], [], []
         self.former_signals = []
+        self.build = BUILD
         self.selector, self.reader, self.ending = selectors.DefaultSelector(), None, False
 
     def __enter__(self):
@@ -234,7 +235,7 @@ class Edge:
 
     def launch(self, arguments=()):
         with open(self.log_path, "a") as log:
-            self.process = self.popen(self.edge_ns, f"{BUILD}/siprtxd", "-c", self.configuration_path, *arguments, stdout=log, stderr=log)
+            self.process = self.popen(self.edge_ns, f"{self.build}/siprtxd", "-c", self.configuration_path, *arguments, stdout=log, stderr=log)
         return self.process
 
     def popen(self, namespace, *command, **keywords):
@@ -248,10 +249,10 @@ class Edge:
 
     def siprtxd(self, *arguments):
         """Runs the controller to its end, for what it says."""
-        return self.run(self.edge_ns, f"{BUILD}/siprtxd", "-c", self.configuration_path, *arguments, check=False, timeout=20)
+        return self.run(self.edge_ns, f"{self.build}/siprtxd", "-c", self.configuration_path, *arguments, check=False, timeout=20)
 
     def siprtx(self, *arguments, check=True):
-        return self.run(self.edge_ns, f"{BUILD}/siprtx", "-c", self.configuration_path, *arguments, check=check, timeout=30)
+        return self.run(self.edge_ns, f"{self.build}/siprtx", "-c", self.configuration_path, *arguments, check=check, timeout=30)
 
     def json(self, *arguments, check=True):
         return json.loads(self.siprtx("-j", *arguments, check=check).stdout)
@@ -383,7 +384,8 @@ class Edge:
 
 def remove(name):
     """The pins go first: a pinned link keeps its program on an interface, and that in memory."""
-    shutil.rmtree(f"{BPFFS}/{name}", ignore_errors=True)
+    for folder in (name, f"{name}-former"):
+        shutil.rmtree(f"{BPFFS}/{folder}", ignore_errors=True)
     run(NETNS, "down", name, check=False)
 
 

@@ -123,7 +123,7 @@ void edge_up(struct edge *e, char *const *overrides)
 	problems_free(&problems);
 	unlink(conf);
 	make_links();
-	if (load(&e->config, why, sizeof(why)))
+	if (load(&e->config, 0, why, sizeof(why)))
 		fail_msg("%s", why);
 	assert_int_equal(pins_open(&e->pins, e->pin_path, true), 0);
 	e->in_ifindex = if_nametoindex("in0");

@@ -91,6 +91,16 @@ static void a_controller_that_ended_is_not_running(void **state)
 	assert_health(f, HEALTH_INACTIVE, 1, "the controller is not running");
 }
 
+static void a_version_that_is_left_behind(void **state)
+{
+	struct fixture *f = *state;
+
+	f->facts.succeeds = true;
+	assert_health(f, HEALTH_DEGRADED, 1, "another version is still being taken over from");
+	f->meta.pid = 0;
+	assert_int_equal(health_judge(&f->facts, &f->reasons), HEALTH_INACTIVE);
+}
+
 static void one_heartbeat_of_two_is_degraded(void **state)
 {
 	struct fixture *f = *state;
@@ -173,6 +183,7 @@ int main(void)
 		TEST(all_is_well),
 		TEST(a_dead_controller_is_one_reason),
 		TEST(a_controller_that_ended_is_not_running),
+		TEST(a_version_that_is_left_behind),
 		TEST(one_heartbeat_of_two_is_degraded),
 		TEST(no_heartbeat_is_inactive),
 		TEST(a_link_that_is_down_is_named),

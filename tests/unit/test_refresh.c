@@ -209,6 +209,7 @@ static void ends_in_between(void **state)
 	run_until(15600);
 	transactions_free(w.t);
 	calls_free(w.calls);
+	lose_notes = true;
 	own_copy(slot);
 	assert_int_equal(w.n_sent, 6);
 	boot();

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../user/siprtxd/neighbour.c"
+#include "../../user/siprtxd/route.c"
 #include "../../user/siprtxd/sender.c"
 
 #define SLOTS 8
@@ -128,7 +129,7 @@ static int setup(void **state)
 		w.slots[i].wire = WIRE_SUMMED;
 		w.slots[i].egress = LINK;
 	}
-	assert_int_equal(sender_open(&w.s, &w.pins, false, false), 0);
+	assert_int_equal(sender_open(&w.s, &w.pins, false, false, 0), 0);
 	w.s.done = is_done;
 	link_is(true);
 	assert_int_equal(sender_bind(&w.s, 100 * S), 0);

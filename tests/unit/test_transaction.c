@@ -274,6 +274,23 @@ static void link_down(void **state)
 	expect_record(END_NO_RESPONSE);
 }
 
+/* The link takes no packet of that size any more; the softswitch's own copies may be sent in fragments. */
+static void over_the_mtu(void **state)
+{
+	uint32_t slot = call(0);
+
+	(void)state;
+	w.send_error = -EMSGSIZE;
+	run_until(1499);
+	assert_false(w.slots[slot].word & WORD_TAKEN);
+	assert_int_equal(w.stats[STAT_over_mtu], 1);
+	assert_int_equal(w.stats[STAT_link_down], 0);
+	w.send_error = 0;
+	run_until(1500);
+	EXPECT_SENT(1500);
+	assert_true(w.slots[slot].word & WORD_TAKEN);
+}
+
 static void answer_now(uint32_t slot)
 {
 	move(slot, ST_COMPLETED, STAGE_NOTHING, 200);
@@ -413,6 +430,7 @@ int main(void)
 		CASE(response_while_the_ring_is_full),
 		CASE(no_neighbour),
 		CASE(link_down),
+		CASE(over_the_mtu),
 		CASE(swap_lost_to_a_response),
 		CASE(retuned_in_the_middle),
 		CASE(timeout_invite_cuts),

@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINK_PREFIX "link_"
-
 static int link_path(char *path, const char *pin_path, const char *ifname)
 {
 	int n = snprintf(path, PATH_MAX, "%s/" LINK_PREFIX "%s", pin_path, ifname);
@@ -75,6 +73,45 @@ enum siprtx_attach attach_state(const char *pin_path, const char *ifname)
 	return mode_of(ifname);
 }
 
+/* Of libxdp; its name is all there is to know it by. Who may not ask is told of any other program. */
+static bool is_dispatcher(__u32 prog_id)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(prog_id);
+	bool known = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size);
+
+	if (fd >= 0)
+		close(fd);
+	return known && !strcmp(info.name, "xdp_dispatcher");
+}
+
+bool attach_other(const char *pin_path, const char *ifname, char what[160], char remedy[200])
+{
+	unsigned ifindex = if_nametoindex(ifname);
+	__u32 id = 0;
+
+	if (!ifindex || attach_state(pin_path, ifname) != ATTACH_NONE || bpf_xdp_query_id(ifindex, 0, &id) || !id)
+		return false;
+	if (is_dispatcher(id)) {
+		snprintf(what, 160,
+			 "libxdp's dispatcher is on %s with other XDP programs in it, and siprtx cannot be one of them",
+			 ifname);
+		snprintf(remedy, 200,
+			 "Take them off (xdp-loader unload %s --all); what they do can be done behind siprtx, at TC "
+			 "ingress",
+			 ifname);
+	} else {
+		snprintf(what, 160, "another XDP program (id %u) is on %s", id, ifname);
+		snprintf(
+			remedy, 200,
+			"Take it off (ip link set %s xdp off; one that a BPF link holds: bpftool link detach); what it "
+			"does can be done behind siprtx, at TC ingress",
+			ifname);
+	}
+	return true;
+}
+
 static int create(unsigned ifindex, int prog_fd)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
@@ -86,11 +123,14 @@ static int create(unsigned ifindex, int prog_fd)
 	return bpf_link_create(prog_fd, ifindex, BPF_XDP, &opts);
 }
 
-static int attach_fresh(const char *path, const char *ifname, int prog_fd, char *why, size_t why_size)
+static int attach_fresh(const char *pin_path, const char *ifname, int prog_fd, char *why, size_t why_size)
 {
+	char what[160], remedy[200], path[PATH_MAX];
 	unsigned ifindex = if_nametoindex(ifname);
-	int fd, err;
+	int fd, err = link_path(path, pin_path, ifname);
 
+	if (err)
+		return err;
 	if (!ifindex) {
 		snprintf(why, why_size, "there is no interface %s. Name one that `ip link` shows.", ifname);
 		return -ENODEV;
@@ -99,11 +139,8 @@ static int attach_fresh(const char *path, const char *ifname, int prog_fd, char 
 	fd = create(ifindex, prog_fd);
 	if (fd < 0) {
 		err = -errno;
-		if (err == -EBUSY || err == -EEXIST)
-			snprintf(why, why_size,
-				 "another XDP program is on %s. Take it off (`ip link set %s xdp off`), or load it "
-				 "beside siprtx through a dispatcher.",
-				 ifname, ifname);
+		if ((err == -EBUSY || err == -EEXIST) && attach_other(pin_path, ifname, what, remedy))
+			snprintf(why, why_size, "%s. %s.", what, remedy);
 		else
 			snprintf(why, why_size, "no XDP program can be attached to %s: %s.", ifname, strerror(-err));
 		return err;
@@ -127,7 +164,7 @@ int attach(const char *pin_path, const char *ifname, int prog_fd, struct attache
 	strcpy(a.name, ifname);
 	fd = open_live(pin_path, ifname, &prog_id);
 	if (fd < 0) {
-		err = attach_fresh(path, ifname, prog_fd, why, why_size);
+		err = attach_fresh(pin_path, ifname, prog_fd, why, why_size);
 		a.fresh = true;
 	} else {
 		a.former = bpf_prog_get_fd_by_id(prog_id);
@@ -143,6 +180,29 @@ int attach(const char *pin_path, const char *ifname, int prog_fd, struct attache
 	a.mode = mode_of(ifname);
 	*done = a;
 	return 0;
+}
+
+int attach_again(const char *pin_path, const char *ifname)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	char path[PATH_MAX], why[512];
+	int link, prog, err;
+
+	err = link_path(path, pin_path, ifname);
+	if (err)
+		return err;
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return -errno;
+	err = bpf_obj_get_info_by_fd(link, &info, &size) ? -errno : 0;
+	prog = err ? err : bpf_prog_get_fd_by_id(info.prog_id);
+	close(link);
+	if (prog < 0)
+		return err ?: -ENOENT;
+	err = attach_fresh(pin_path, ifname, prog, why, sizeof(why));
+	close(prog);
+	return err;
 }
 
 void attach_undo(const char *pin_path, struct attached *done)

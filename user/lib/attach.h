@@ -8,6 +8,9 @@
 
 #include "abi.h"
 
+/* A link's pin is named so, the interface's name follows; in every ABI (abi.h). */
+#define LINK_PREFIX "link_"
+
 /* What one attach() did, so that it can be undone. */
 struct attached {
 	char name[16];
@@ -24,10 +27,20 @@ enum siprtx_attach attach_state(const char *pin_path, const char *ifname);
  * why.
  */
 int attach(const char *pin_path, const char *ifname, int prog_fd, struct attached *done, char *why, size_t why_size);
+/*
+ * The interface was made anew: attaches the program that the former link, pinned still, holds. Nothing is verified
+ * again, so it takes no time. 0; -ENOENT: there is no such link; -errno.
+ */
+int attach_again(const char *pin_path, const char *ifname);
 /* Back to what it was before. */
 void attach_undo(const char *pin_path, struct attached *done);
 /* Forgets what an undo would have needed. */
 void attach_settle(struct attached *done);
+/*
+ * Tells of the XDP program of somebody else on this interface, and what to do about it. False: there is none, or it is
+ * of a link pinned under pin_path.
+ */
+bool attach_other(const char *pin_path, const char *ifname, char what[160], char remedy[200]);
 /* Detaches and unpins one interface's link. */
 int detach(const char *pin_path, const char *ifname);
 /*

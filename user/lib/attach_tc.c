@@ -14,9 +14,7 @@
 
 #include "tc_filters.h"
 
-#define PROGRAM_PREFIX "egress_"
 #define RENEWED_PREFIX "renewed_" /* the program that is about to take the place of egress_NAME */
-#define QDISC_PREFIX   "clsact_"  /* a symbolic link to the number of the interface that siprtx made the qdisc on */
 
 static int pin_at(char *path, const char *pin_path, const char *prefix, const char *ifname)
 {
@@ -131,7 +129,7 @@ static int pin_renewed(const char *pin_path, const char *ifname, int prog_fd)
 static int settle_pin(const char *pin_path, const char *ifname)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	int err = pin_at(from, pin_path, RENEWED_PREFIX, ifname) ?: pin_at(to, pin_path, PROGRAM_PREFIX, ifname);
+	int err = pin_at(from, pin_path, RENEWED_PREFIX, ifname) ?: pin_at(to, pin_path, EGRESS_PREFIX, ifname);
 
 	return err ?: rename(from, to) ? -errno : 0;
 }
@@ -144,7 +142,7 @@ static int attach_fresh(const char *pin_path, const char *ifname, unsigned ifind
 	err = err ?: put_filter(ifindex, prog_fd, false);
 	if (err) {
 		drop_qdisc(pin_path, ifname, ifindex);
-		drop_pin(pin_path, PROGRAM_PREFIX, ifname);
+		drop_pin(pin_path, EGRESS_PREFIX, ifname);
 	}
 	return err;
 }
@@ -167,7 +165,7 @@ bool tc_is_attached(const char *pin_path, const char *ifname)
 	char path[PATH_MAX];
 	struct stat st;
 
-	return ifindex && !pin_at(path, pin_path, PROGRAM_PREFIX, ifname) && !stat(path, &st) &&
+	return ifindex && !pin_at(path, pin_path, EGRESS_PREFIX, ifname) && !stat(path, &st) &&
 	       !tc_filters(ifindex, &found) && found.prog_id;
 }
 
@@ -184,7 +182,8 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 	err = ifindex ? tc_filters(ifindex, &found) : -ENODEV;
 	if (!err && found.ingress) {
 		snprintf(why, why_size,
-			 "%s has the qdisc \"ingress\", which keeps clsact away. Take it off (`tc qdisc del dev %s ingress`), "
+			 "%s has the qdisc \"ingress\", which keeps clsact away. Take it off (`tc qdisc del dev %s "
+			 "ingress`), "
 			 "and put its filters at the ingress of clsact.",
 			 ifname, ifname);
 		return -EBUSY;
@@ -197,7 +196,7 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 		return -EBUSY;
 	}
 	if (!err && found.prog_id) {
-		a.former = open_pin(pin_path, PROGRAM_PREFIX, ifname);
+		a.former = open_pin(pin_path, EGRESS_PREFIX, ifname);
 		err = replace(pin_path, ifname, ifindex, prog_fd);
 	} else if (!err) {
 		a.fresh = true;
@@ -212,6 +211,21 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 		 "no filter can be put at TC egress of %s: %s. The kernel needs CONFIG_NET_CLS_BPF and "
 		 "CONFIG_NET_SCH_INGRESS.",
 		 ifname, strerror(-err));
+	return err;
+}
+
+int tc_attach_again(const char *pin_path, const char *ifname)
+{
+	int prog = open_pin(pin_path, EGRESS_PREFIX, ifname), err;
+	struct attached done;
+	char why[512];
+
+	if (prog < 0)
+		return -ENOENT;
+	err = tc_attach(pin_path, ifname, prog, &done, why, sizeof(why));
+	close(prog);
+	if (!err)
+		attach_settle(&done);
 	return err;
 }
 
@@ -234,18 +248,18 @@ int tc_detach(const char *pin_path, const char *ifname)
 
 	/* one of that name in another network namespace, or made anew, may be another siprtx's */
 	if (!err && found.prog_id &&
-	    (is_pinned(pin_path, PROGRAM_PREFIX, ifname, found.prog_id) ||
+	    (is_pinned(pin_path, EGRESS_PREFIX, ifname, found.prog_id) ||
 	     is_pinned(pin_path, RENEWED_PREFIX, ifname, found.prog_id)))
 		err = take_filter(ifindex);
 	if (err)
 		return err;
 	drop_qdisc(pin_path, ifname, ifindex);
 	drop_pin(pin_path, RENEWED_PREFIX, ifname);
-	drop_pin(pin_path, PROGRAM_PREFIX, ifname);
+	drop_pin(pin_path, EGRESS_PREFIX, ifname);
 	return 0;
 }
 
 int tc_detach_others(const char *pin_path, const char (*keep)[16], unsigned n)
 {
-	return detach_named(pin_path, PROGRAM_PREFIX, keep, n, tc_detach);
+	return detach_named(pin_path, EGRESS_PREFIX, keep, n, tc_detach);
 }

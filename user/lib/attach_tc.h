@@ -9,6 +9,10 @@
 
 #include "attach.h"
 
+/* The pins, in every ABI (abi.h); the interface's name follows. */
+#define EGRESS_PREFIX "egress_" /* the program of the filter */
+#define QDISC_PREFIX  "clsact_" /* a symbolic link to the number of the interface that siprtx made the qdisc on */
+
 /* Is the filter of this pin_path on what has this name now? Anybody may ask. */
 bool tc_is_attached(const char *pin_path, const char *ifname);
 /*
@@ -16,6 +20,8 @@ bool tc_is_attached(const char *pin_path, const char *ifname);
  * packet in between; a qdisc that is not there is made. Others' filters stay. 0, or -errno with a sentence in why.
  */
 int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct attached *done, char *why, size_t why_size);
+/* As attach_again(): the filter, or the interface with it, is gone, and the program is pinned still. */
+int tc_attach_again(const char *pin_path, const char *ifname);
 /* Back to what it was before; attach_settle() where that is not wanted. */
 void tc_attach_undo(const char *pin_path, struct attached *done);
 /* Takes the filter off, and the qdisc where siprtx made it and nobody else has a filter there. */

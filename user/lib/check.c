@@ -21,6 +21,7 @@
 #include "check_link.h"
 #include "check_netfilter.h"
 #include "check_rights.h"
+#include "head.h"
 #include "load.h"
 #include "rights.h"
 #include "schedule.h"
@@ -208,6 +209,7 @@ static void check_pace(const struct pins *pins, struct problems *problems)
  */
 static bool check_pins(const struct config *c, struct problems *problems)
 {
+	struct siprtx_meta head;
 	struct pins pins;
 	int err = pins_open(&pins, c->pin_path, false);
 
@@ -215,9 +217,14 @@ static bool check_pins(const struct config *c, struct problems *problems)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),
 			    "Run as root, or as the user they were loaded for",
 			    "there is no right to read the maps under %.150s", c->pin_path);
-	if (err == -EPROTO)
+	if (err == -EPROTO && !head_read(c->pin_path, &head) && head.abi != SIPRTX_ABI)
+		problem_add(problems, PROBLEM_WARNING, config_where(c, "pin_path"),
+			    "Run siprtx load while its siprtxd serves: it waits for them",
+			    "%.150s holds maps of version %u (this is version %u) and %u transactions in them",
+			    c->pin_path, head.abi, SIPRTX_ABI, head.held);
+	else if (err == -EPROTO)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"), "Run: siprtx unload",
-			    "%.150s holds maps of another version of siprtx", c->pin_path);
+			    "some of the pins under %.150s are missing, or are not siprtx's", c->pin_path);
 	if (err)
 		return err != -EACCES;
 	if (pins.meta->transactions != c->max_transactions)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "check_link.h"
 
-#include <bpf/libbpf.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
 
 #include "attach.h"
 #include "netlink.h"
+#include "successor.h"
 #include "tc_filters.h"
 
 struct wanted {
@@ -63,14 +63,15 @@ void check_links(const struct config *c, struct problems *problems)
 
 static void check_program(const struct config *c, const char *name, const char *where, struct problems *problems)
 {
-	unsigned ifindex = if_nametoindex(name);
-	char remedy[128];
-	__u32 id = 0;
+	char what[160], remedy[200], former[PATH_MAX];
 
-	if (!ifindex || attach_state(c->pin_path, name) != ATTACH_NONE || bpf_xdp_query_id(ifindex, 0, &id) || !id)
-		return;
-	snprintf(remedy, sizeof(remedy), "Take it off: ip link set %s xdp off", name);
-	problem_add(problems, PROBLEM_ERROR, where, remedy, "another XDP program (id %u) is on %s", id, name);
+	if (attach_state(c->pin_path, name) == ATTACH_GENERIC)
+		problem_add(problems, PROBLEM_WARNING, where, "A driver with XDP support mends it",
+			    "%s has no native XDP: generic mode works, but slower", name);
+	/* links are moved aside by a load that is under way, or was broken off */
+	if (attach_other(c->pin_path, name, what, remedy) &&
+	    (successor_folder(c->pin_path, former) || attach_state(former, name) == ATTACH_NONE))
+		problem_add(problems, PROBLEM_ERROR, where, remedy, "%s", what);
 }
 
 static void check_egress(const char *name, const char *where, struct problems *problems)

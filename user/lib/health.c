@@ -119,6 +119,10 @@ enum health health_judge(const struct health_facts *f, struct problems *reasons)
 {
 	unsigned errors = reasons->errors, n = reasons->n;
 
+	if (f->succeeds)
+		problem_add(reasons, at_work(f) ? PROBLEM_WARNING : PROBLEM_ERROR, "",
+			    "wait for siprtx load, or run it again where it was broken off",
+			    "another version is still being taken over from");
 	judge_controller(f, reasons);
 	judge_side(f, f->config->outside, f->config->n_outside, true, reasons);
 	if (!config_takes_egress(f->config))

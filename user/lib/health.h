@@ -24,6 +24,7 @@ struct health_facts {
 	const char (*egress)[IFNAMSIZ]; /* those with the filter at TC egress now */
 	unsigned n_egress;
 	bool capture;	 /* the tunable in force */
+	bool succeeds;	 /* maps of another version are there still, moved aside by a load (successor.h) */
 	bool gone;	 /* there is no process of the controller's number */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, read after meta */
 };

@@ -20,11 +20,13 @@
 #include "attach_tc.h"
 #include "egress.h"
 #include "hash.h"
+#include "head.h"
 #include "lock.h"
 #include "log.h"
 #include "owner.h"
 #include "seed.h"
 #include "siprtx.skel.h"
+#include "successor.h"
 
 struct loading {
 	const struct config *c;
@@ -36,6 +38,7 @@ struct loading {
 	bool new_folder, new_maps;
 	struct attached done[2 * MAX_OUTSIDE], filter[MAX_OUTSIDE];
 	unsigned n_done, n_filters;
+	struct successor successor;
 };
 
 static int __attribute__((format(printf, 3, 4))) because(struct loading *l, int err, const char *format, ...)
@@ -82,9 +85,10 @@ static int look_at_pins(struct loading *l)
 		l->new_maps = true;
 		return 0;
 	}
-	if (err == -EPROTO)
-		return because(l, err, "%s holds maps of another version of siprtx. Run `siprtx unload` first.",
-			       l->c->pin_path);
+	if (err == -EPROTO) {
+		head_explain(l->c->pin_path, l->why, l->why_size);
+		return err;
+	}
 	if (err)
 		return because(l, err,
 			       "cannot open the maps under %s: %s. Run as root, with CAP_DAC_OVERRIDE where they are "
@@ -184,7 +188,8 @@ static int fill_maps(struct loading *l)
 	if (l->new_maps) {
 		/* the magic number is not there yet, so not by pins_open()'s own check */
 		__u32 zero = 0;
-		struct siprtx_meta meta = {.abi = SIPRTX_ABI, .slots = bpf_map__max_entries(l->bpf->maps.slots)};
+		struct siprtx_meta meta = {
+			.magic = SIPRTX_MAGIC, .abi = SIPRTX_ABI, .slots = bpf_map__max_entries(l->bpf->maps.slots)};
 
 		if (bpf_map_update_elem(bpf_map__fd(l->bpf->maps.meta), &zero, &meta, BPF_ANY))
 			return because(l, -errno, "cannot write the map meta: %s.", strerror(errno));
@@ -292,6 +297,8 @@ static void undo(struct loading *l)
 		tc_attach_undo(l->c->pin_path, &l->filter[--l->n_filters]);
 	while (l->n_done)
 		attach_undo(l->c->pin_path, &l->done[--l->n_done]);
+	if (l->successor.moved)
+		return successor_undo(&l->successor);
 	if (l->new_maps)
 		unpin_maps(l->c->pin_path);
 	if (l->new_folder) {
@@ -332,9 +339,10 @@ static void settle(struct loading *l)
 		attach_settle(&l->done[i]);
 	}
 	detach_others(l->c->pin_path, keep, l->n_done);
+	successor_finish(&l->successor);
 }
 
-int load(const struct config *c, char *why, size_t why_size)
+int load(const struct config *c, __u64 limit_ns, char *why, size_t why_size)
 {
 	struct loading l = {.c = c, .why = why, .why_size = why_size};
 	int err;
@@ -345,16 +353,21 @@ int load(const struct config *c, char *why, size_t why_size)
 	if (err)
 		return because(&l, err, "there is no user %s. Make it (useradd -r %s), or leave user out.", c->user,
 			       c->user);
-	err = look_at_pins(&l);
-	if (err)
-		return err;
-	err = make_folder(&l);
+	err = successor_begin(&l.successor, c, why, why_size);
+	if (!err)
+		err = look_at_pins(&l);
+	if (!err)
+		err = make_folder(&l);
 	if (!err)
 		err = load_programs(&l);
 	if (!err)
 		err = fill_maps(&l);
 	if (!err)
 		err = give_pins(&l);
+	if (!err)
+		err = successor_drain(&l.successor, limit_ns, why, why_size);
+	if (!err)
+		err = successor_take_links(&l.successor, why, why_size);
 	if (!err)
 		err = attach_all(&l);
 	if (!err)
@@ -363,6 +376,7 @@ int load(const struct config *c, char *why, size_t why_size)
 		undo(&l);
 	else
 		settle(&l);
+	successor_end(&l.successor);
 	pins_close(&l.pins);
 	siprtx_bpf__destroy(l.bpf);
 	return err;
@@ -375,7 +389,7 @@ bool load_is_done(const struct config *c)
 	bool egress = config_takes_egress(c), done;
 	__u32 zero = 0;
 
-	if (pins_open(&p, c->pin_path, false))
+	if (successor_pending(c->pin_path) || pins_open(&p, c->pin_path, false))
 		return false;
 	done = !bpf_map_lookup_elem(p.fd[PIN_configured], &zero, &configured) && configured.load_hash == load_hash(c);
 	done = done && lock_is_there(c->pin_path);
@@ -413,7 +427,12 @@ static int empty_folder(const char *pin_path)
 	return err;
 }
 
-int unload(const char *pin_path, char *why, size_t why_size)
+int remove_folder(const char *pin_path)
+{
+	return empty_folder(pin_path) ?: lock_remove(pin_path) ?: rmdir(pin_path) ? -errno : 0;
+}
+
+static int unload_folder(const char *pin_path, char *why, size_t why_size)
 {
 	int lock = lock_pins(pin_path), filters, links, err = 0;
 
@@ -431,13 +450,22 @@ int unload(const char *pin_path, char *why, size_t why_size)
 	}
 	filters = tc_detach_others(pin_path, NULL, 0);
 	links = filters < 0 ? filters : detach_others(pin_path, NULL, 0);
-	err = links < 0 ? links : empty_folder(pin_path) ?: lock_remove(pin_path);
-	if (!err && rmdir(pin_path))
-		err = -errno;
+	err = links < 0 ? links : remove_folder(pin_path);
 	if (err) {
 		snprintf(why, why_size, "%s cannot be removed: %s. Remove what is in it by hand.", pin_path,
 			 strerror(-err));
 	}
 	close(lock);
 	return err;
+}
+
+int unload(const char *pin_path, char *why, size_t why_size)
+{
+	char former[PATH_MAX];
+	int moved = successor_folder(pin_path, former) ?: unload_folder(former, why, why_size), err;
+
+	if (moved && moved != -ENOENT)
+		return moved;
+	err = unload_folder(pin_path, why, why_size);
+	return err == -ENOENT ? moved : err;
 }

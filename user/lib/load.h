@@ -11,17 +11,21 @@
  * them), values of the configuration written into new maps, programs attached to each interface by a
  * pinned bpf_link or, at TC egress, as a filter, replaced in place where one is there already; those of
  * interfaces no longer named are taken away. Nothing is left half done: on failure what this call made is undone.
+ * Maps of another ABI are taken over from (successor.h); what their controller holds is waited for `limit_ns` at most.
  * Returns 0 or -errno with a sentence in `why` (cause and remedy).
  */
-int load(const struct config *c, char *why, size_t why_size);
+int load(const struct config *c, __u64 limit_ns, char *why, size_t why_size);
 
 /* True when programs of this ABI are attached under c->pin_path to the interfaces `c` names. */
 bool load_is_done(const struct config *c);
 
 /*
- * Detaches everything pinned under `pin_path` and removes the pins. 0; -ENOENT: nothing was there; -EBUSY: a siprtxd
+ * Detaches everything pinned under `pin_path`, of whatever ABI, and removes the pins; those that a load that was broken
+ * off has moved aside too. 0; -ENOENT: nothing was there; -EBUSY: a siprtxd
  * serves them (lock.h); -errno.
  */
 int unload(const char *pin_path, char *why, size_t why_size);
+/* Removes a folder of pins, maps and links of whatever ABI. 0 or -errno. */
+int remove_folder(const char *pin_path);
 
 #endif

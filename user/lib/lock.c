@@ -68,3 +68,8 @@ int lock_pins(const char *pin_path)
 	close(fd);
 	return err;
 }
+
+bool lock_is_of(int lock, const char *pin_path)
+{
+	return is_same(lock, path_of(pin_path).s);
+}

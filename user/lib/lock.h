@@ -22,5 +22,7 @@ bool lock_is_there(const char *pin_path);
  * user.
  */
 int lock_pins(const char *pin_path);
+/* Is what this descriptor has locked still the one of pin_path? */
+bool lock_is_of(int lock, const char *pin_path);
 
 #endif

@@ -63,6 +63,8 @@ static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h
 			strncpy(l.name, mnl_attr_get_str(attr), sizeof(l.name) - 1);
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == sizeof(l.mac))
 			memcpy(l.mac, mnl_attr_get_payload(attr), sizeof(l.mac));
+		else if (mnl_attr_get_type(attr) == IFLA_MTU)
+			l.mtu = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINK)
 			l.parent = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)

@@ -15,6 +15,7 @@ struct netlink_link {
 	bool wanted_up;	 /* administratively */
 	bool up;	 /* that, and with a carrier */
 	uint16_t type;	 /* ARPHRD_* */
+	uint32_t mtu;	 /* bytes of an IP packet; 0: not told */
 	uint32_t parent; /* ifindex of what it stands on, 0: nothing */
 	bool vlan;
 	uint16_t tpid, vid; /* of a VLAN device, host order */

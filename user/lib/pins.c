@@ -116,7 +116,8 @@ int pins_open(struct pins *p, const char *pin_path, bool writable)
 		if (err == -ENOENT && id > 0)
 			err = -EPROTO;
 	}
-	if (!err && (p->meta->abi != SIPRTX_ABI || p->entries[PIN_slots] != p->meta->slots))
+	if (!err &&
+	    (p->meta->magic != SIPRTX_MAGIC || p->meta->abi != SIPRTX_ABI || p->entries[PIN_slots] != p->meta->slots))
 		err = -EPROTO;
 	if (err)
 		pins_close(p);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "head.h"
 #include "json_text.h"
 #include "record.h"
 
@@ -74,8 +75,7 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 			 writable ? "" : " or as a member of the group that owns them");
 		break;
 	case -EPROTO:
-		snprintf(why, why_size,
-			 "the maps under %s are of another version; use its siprtx, or unload and load again", path);
+		head_explain(path, why, why_size);
 		break;
 	default:
 		snprintf(why, why_size, "the maps under %s cannot be opened: %s", path, strerror(-err));

@@ -48,7 +48,12 @@ static const struct command commands[] = {
 	 "-f    print events as they come, after the last N where -n is given; says how many it missed",
 	 cmd_events},
 	{"check", "", 0, 0, "can this host run this configuration; are the values loaded in range", "", cmd_check},
-	{"load", "", 0, CMD_CONFIG, "load, pin and attach the data path, or renew it in place", "", cmd_load},
+	{"load", "[-t SEC]", 0, CMD_CONFIG | CMD_LIMIT, "load, pin and attach the data path, or renew it in place",
+	 "Where maps of another version are loaded, new ones are made beside them, what the former ones hold is "
+	 "waited\n"
+	 "for, and then the programs are switched, with no packet lost.\n"
+	 "-t SEC  wait no longer than this (300); what is in force stays so then",
+	 cmd_load},
 	{"unload", "", 0, CMD_CONFIG, "detach the data path and remove the maps, transactions held included", "",
 	 cmd_unload},
 	{"help", "[COMMAND]", 0, CMD_ANY_ARGS, "this list, or more about one command", "", cmd_help},

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "health.h"
 #include "load.h"
+#include "successor.h"
 
 /* The configuration, then the host, then what is loaded: all that is wrong with any of them. */
 int cmd_check(struct cli *cli, char **args)
@@ -23,8 +24,6 @@ int cmd_check(struct cli *cli, char **args)
 		err = cli_open(cli, false, why, sizeof(why));
 		if (!err)
 			check_values(&cli->pins, &problems);
-		else if (err == -EPROTO)
-			problem_add(&problems, PROBLEM_ERROR, cli->config.pin_path, NULL, "%s", why);
 	}
 	err = problems.errors ? CLI_FAILED : CLI_OK;
 	if (cli->json) {
@@ -62,7 +61,7 @@ int cmd_load(struct cli *cli, char **args)
 	problems_free(&problems);
 	if (err)
 		return CLI_FAILED;
-	if (load(&cli->config, why, sizeof(why)))
+	if (load(&cli->config, cli->limit_ns ?: SUCCESSOR_LIMIT_NS, why, sizeof(why)))
 		return cli_fail(CLI_FAILED, "%s", why);
 	return done(cli, "loaded");
 }

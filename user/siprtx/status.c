@@ -9,6 +9,7 @@
 #include "attach_tc.h"
 #include "check.h"
 #include "fill.h"
+#include "successor.h"
 
 _Static_assert(2 * MAX_OUTSIDE <= MAX_INTERFACES, "status has room for every configured interface");
 
@@ -97,6 +98,7 @@ static void judge(const struct cli *cli, struct status *s)
 		.attached = attached,
 		.egress = egress,
 		.capture = cli->pins.in_force->tunables[TUN_capture],
+		.succeeds = successor_pending(cli->config.pin_path),
 		.gone = controller_gone(&s->meta),
 		.now_ns = s->now_ns,
 	};

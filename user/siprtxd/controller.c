@@ -133,7 +133,7 @@ static void load_again(struct controller *c, uint64_t now)
 	if (now < c->reload_ns)
 		return;
 	c->reload_ns = now + RELOAD_NS;
-	err = claim_again(c->config, c->may_load, why, sizeof(why));
+	err = claim_again(c->config, &c->pins, c->lock, c->may_load, why, sizeof(why));
 	if (err < 0 && !c->reload_failed)
 		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
 	else if (err > 0 || (!err && c->reload_failed))
@@ -149,8 +149,7 @@ static void load_again(struct controller *c, uint64_t now)
 /* The slot in each CPU's hand is one more than is promised. */
 static uint32_t free_slots(const struct controller *c)
 {
-	uint32_t held = transactions_held(c->transactions) + c->pins.stats[STAT_reply_slots];
-	uint32_t all = c->pins.meta->transactions;
+	uint32_t held = controller_held(c), all = c->pins.meta->transactions;
 
 	return held < all ? all - held : 0;
 }
@@ -189,6 +188,7 @@ static void do_chores(struct controller *c, uint64_t now)
 	stats[STAT_slots_free] = free_slots(c);
 	alarms_run(&c->alarms, &c->pins, stats[STAT_slots_free], now);
 	transactions_refresh(c->transactions, conntrack_watch_run(&c->conntrack, &c->pins, now));
+	c->stop |= claim_is_over(c->config, c->lock);
 }
 
 static int round_of(struct controller *c, uint64_t now)
@@ -200,6 +200,7 @@ static int round_of(struct controller *c, uint64_t now)
 	if (now >= c->small_chores_ns) {
 		c->small_chores_ns = now + SMALL_CHORES_NS;
 		take_values(c);
+		sender_learn_routes(&c->sender, now);
 		sender_bind(&c->sender, now);
 		remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
 	}
@@ -305,7 +306,7 @@ static int open_all(struct controller *c)
 		return err;
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config));
+	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config), now_ns());
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)

@@ -44,6 +44,9 @@ void controller_beat(struct controller *c, uint64_t now)
 	struct siprtx_meta *m = c->pins.meta;
 	bool all = true;
 
+	m->capturing = c->pins.in_force->tunables[TUN_capture];
+	m->held = controller_held(c);
+	m->unwritten = m->next_seq - 1 - m->journaled_seq;
 	__atomic_store_n(&m->alive_ns, now, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < c->sender.n_ports; i++) {
 		bool well = sender_is_well(&c->sender, i) && !transactions_overdue(c->transactions, i);

@@ -48,6 +48,12 @@ static inline uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
+/* Slots in use. */
+static inline uint32_t controller_held(const struct controller *c)
+{
+	return transactions_held(c->transactions) + c->pins.stats[STAT_reply_slots];
+}
+
 /* controller_ops.c: what transactions and replies ask of the rest. Their ctx is the struct controller. */
 extern const struct transaction_ops controller_transaction_ops;
 extern const struct reply_ops controller_reply_ops;

@@ -32,15 +32,16 @@ static void forget(struct neighbours *n, const struct mac_key *key)
 	free(e);
 }
 
-static void learn(struct neighbours *n, const struct mac_key *key, const uint8_t mac[6])
+static void learn(struct neighbours *n, const struct mac_key *key, const uint8_t mac[6], uint32_t mtu)
 {
 	struct known_mac **found = tfind(key, &n->tree, by_key), *e;
 
-	if (found && !memcmp((*found)->mac, mac, sizeof((*found)->mac)))
+	if (found && !memcmp((*found)->mac, mac, sizeof((*found)->mac)) && (*found)->mtu == mtu)
 		return;
 	n->epoch++;
 	if (found) {
 		memcpy((*found)->mac, mac, sizeof((*found)->mac));
+		(*found)->mtu = mtu;
 		return;
 	}
 	/* without memory it stays unknown: the frame then keeps the MAC it has */
@@ -49,6 +50,7 @@ static void learn(struct neighbours *n, const struct mac_key *key, const uint8_t
 		return;
 	e->key = *key;
 	memcpy(e->mac, mac, sizeof(e->mac));
+	e->mtu = mtu;
 	if (!tsearch(e, &n->tree, by_key))
 		free(e);
 }
@@ -58,7 +60,7 @@ void neighbours_learn(struct neighbours *n, const struct netlink_neighbour *told
 	struct mac_key key = key_of(told->ifindex, told->addr);
 
 	if (told->known)
-		learn(n, &key, told->mac);
+		learn(n, &key, told->mac, 0);
 	else
 		forget(n, &key);
 }
@@ -70,7 +72,7 @@ void neighbours_learn_link(struct neighbours *n, const struct netlink_link *told
 	if (told->gone)
 		forget(n, &key);
 	else
-		learn(n, &key, told->mac);
+		learn(n, &key, told->mac, told->mtu);
 }
 
 const uint8_t *neighbours_mac(const struct neighbours *n, uint32_t ifindex, const uint8_t addr[16])
@@ -132,6 +134,14 @@ const uint8_t *neighbours_next_hop(struct neighbours *n, uint32_t ifindex, const
 const uint8_t *neighbours_link_mac(const struct neighbours *n, uint32_t ifindex)
 {
 	return neighbours_mac(n, ifindex, link_itself);
+}
+
+uint32_t neighbours_link_mtu(const struct neighbours *n, uint32_t ifindex)
+{
+	struct mac_key key = key_of(ifindex, link_itself);
+	struct known_mac **found = tfind(&key, &n->tree, by_key);
+
+	return found && (*found)->mtu ? (*found)->mtu : UINT32_MAX;
 }
 
 void neighbours_free(struct neighbours *n)

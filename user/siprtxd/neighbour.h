@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The MACs a frame needs, kept as netlink tells of them: of next hops, and of the links themselves. */
+/* What a frame must fit, kept as netlink tells of it: MACs of next hops, MAC and MTU of the links themselves. */
 #ifndef SIPRTXD_NEIGHBOUR_H
 #define SIPRTXD_NEIGHBOUR_H
 
@@ -15,11 +15,12 @@ struct mac_key {
 struct known_mac {
 	struct mac_key key;
 	uint8_t mac[6];
+	uint32_t mtu; /* of a link, 0: not known */
 };
 
 struct neighbours {
 	void *tree;
-	uint32_t epoch; /* rises with every MAC that is another than before: a slot asks again only then */
+	uint32_t epoch; /* rises with all that is another than before: a slot asks again only then */
 	/* what neighbours_next_hop() found last, in this epoch: most frames of a host go to one router */
 	struct known_mac last;
 	uint32_t last_epoch;
@@ -37,5 +38,7 @@ const uint8_t *neighbours_mac(const struct neighbours *n, uint32_t ifindex, cons
 const uint8_t *neighbours_next_hop(struct neighbours *n, uint32_t ifindex, const uint8_t mac[6],
 				   const uint8_t daddr[16]);
 const uint8_t *neighbours_link_mac(const struct neighbours *n, uint32_t ifindex);
+/* Bytes of an IP packet that the link takes; UINT32_MAX: not known. */
+uint32_t neighbours_link_mtu(const struct neighbours *n, uint32_t ifindex);
 
 #endif

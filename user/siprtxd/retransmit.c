@@ -86,6 +86,21 @@ static uint64_t ahead(const struct transactions *t, uint32_t slot)
 	return (t->env.slots[slot].due_ns - t->held[slot].from_ns) / NEAR_SHARE;
 }
 
+/* What a copy that cannot be sent is counted as. */
+static enum siprtx_stat stat_of(int err)
+{
+	switch (err) {
+	case -EDQUOT:
+		return STAT_over_budget;
+	case -EMSGSIZE:
+		return STAT_over_mtu;
+	case -ENETUNREACH:
+		return STAT_rerouted;
+	default:
+		return STAT_link_down;
+	}
+}
+
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
@@ -112,7 +127,7 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	} else if (err == -EBUSY) {
 		txn_wake_at(t, slot, now + NO_ROOM_NS, NO_ROOM_NS);
 	} else {
-		txn_leave_out(t, slot, err == -EDQUOT ? STAT_over_budget : STAT_link_down, now);
+		txn_leave_out(t, slot, stat_of(err), now);
 	}
 }
 

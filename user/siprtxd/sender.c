@@ -9,6 +9,7 @@
 
 #include "frame.h"
 #include "log.h"
+#include "slot.h"
 
 #define MS 1000000ull
 
@@ -20,7 +21,7 @@
 
 static const uint8_t no_next_hop[16];
 
-int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside)
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside, uint64_t now_ns)
 {
 	uint32_t n = pins->entries[PIN_slots];
 
@@ -31,6 +32,7 @@ int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool i
 	if (getrandom(&s->id, sizeof(s->id), GRND_NONBLOCK) < 0)
 		s->id = (uintptr_t)s->in_flight >> 4;
 	resolve_open(&s->resolve);
+	routes_open(&s->routes, now_ns);
 	sender_rename(s);
 	return s->in_flight && s->mac_epoch ? 0 : -ENOMEM;
 }
@@ -40,8 +42,10 @@ void sender_close(struct sender *s)
 	for (unsigned i = 0; i < MAX_PORTS; i++)
 		xsk_close(s->port[i].xsk);
 	neighbours_free(&s->neighbours);
-	if (s->pins)
+	if (s->pins) {
 		resolve_close(&s->resolve);
+		routes_close(&s->routes);
+	}
 	free(s->in_flight);
 	free(s->mac_epoch);
 	*s = (struct sender){};
@@ -134,6 +138,12 @@ void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n)
 	neighbours_learn(&s->neighbours, n);
 }
 
+void sender_learn_routes(struct sender *s, uint64_t now_ns)
+{
+	if (routes_changed(&s->routes, now_ns))
+		s->neighbours.epoch++;
+}
+
 static void complain(struct sender *s, struct port *p, int err)
 {
 	unsigned mib, ports = 0;
@@ -217,31 +227,63 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 	return err;
 }
 
-/* The frame gets the next hop's present MAC. False: none is known, and it has none. */
-static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
+/*
+ * Its route has changed since its capture: another next hop on the same link is followed. Elsewhere the softswitch's
+ * own copies find their way by themselves. 0 or -ENETUNREACH.
+ */
+static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t link)
+{
+	struct route now;
+	int err = routes_find(&s->routes, frame, &now);
+
+	if (err == -EAGAIN)
+		return 0;
+	if (err || now.oif != link)
+		return -ENETUNREACH;
+	if (memcmp(now.nexthop, frame->nexthop, sizeof(now.nexthop))) {
+		memcpy(frame->nexthop, now.nexthop, sizeof(frame->nexthop));
+		frame->wire |= WIRE_NO_MAC;
+	}
+	return 0;
+}
+
+/*
+ * The frame gets the next hop's present MAC. 0; -ENETUNREACH: it leads elsewhere now; -EHOSTUNREACH: none is known, and
+ * it has none; -EMSGSIZE: the link takes no packet of its size, and nothing below would refuse it.
+ */
+static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
 	const uint8_t *dst, *src;
 	uint32_t link = frame->egress;
+	int err;
 
 	if (s->mac_epoch[slot] == s->neighbours.epoch && !(frame->wire & WIRE_NO_MAC))
-		return true;
-	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
-		return true;
+		return 0;
 	/* without a tag it is the outside interface itself, which may have been made anew since */
 	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
 		link = s->port[frame->outside % MAX_PORTS].ifindex;
+	if ((uint32_t)(frame->frame_off + frame->frame_len - SLOT_L3) > neighbours_link_mtu(&s->neighbours, link))
+		return -EMSGSIZE;
+	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
+		return 0;
+	/* not what siprtx made itself: that is in a slot that is on no list, and its word says free */
+	if (frame->first_ns < s->routes.changed_ns && word_state(slot_word(frame)) != ST_FREE) {
+		err = follow_route(s, frame, link);
+		if (err)
+			return err;
+	}
 	dst = neighbours_mac(&s->neighbours, link, frame->nexthop);
 	src = neighbours_link_mac(&s->neighbours, link);
 	if (dst && src) {
 		frame_set_macs(frame, dst, src);
 		s->mac_epoch[slot] = s->neighbours.epoch;
-		return true;
+		return 0;
 	}
 	if (!(frame->wire & WIRE_NO_MAC))
-		return true;
+		return 0;
 	resolve_ask(&s->resolve, link, frame->nexthop, now_ns);
-	return false;
+	return -EHOSTUNREACH;
 }
 
 static void reap(struct sender *s, struct port *p)
@@ -300,8 +342,9 @@ int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 	/* not a byte of a frame may change under its descriptor */
 	if (!p->xsk || s->in_flight[slot])
 		return -EAGAIN;
-	if (!find_mac(s, slot, now_ns))
-		return -EHOSTUNREACH;
+	err = make_fit(s, slot, now_ns);
+	if (err)
+		return err;
 	sender_prepare(s, slot); /* one a killed controller left unprepared */
 	frame_renew_id(frame, s->id++);
 	err = p->full ? -EAGAIN : xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);

@@ -9,6 +9,7 @@
 #include "neighbour.h"
 #include "pins.h"
 #include "resolve.h"
+#include "route.h"
 #include "xsk.h"
 
 /*
@@ -40,6 +41,7 @@ struct sender {
 	unsigned n_ports; /* the outside ones */
 	bool inside;	  /* the inside interfaces are sent from too */
 	struct neighbours neighbours;
+	struct routes routes;
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
 	struct resolve resolve;
@@ -53,13 +55,15 @@ struct sender {
  * Names the interfaces as `pins->meta` has them, the inside ones only where `inside` says so. `pins` must stay. 0 or
  * -ENOMEM; sender_close() in either case.
  */
-int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside);
+int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside, uint64_t now_ns);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
 void sender_rename(struct sender *s);
 /* Netlink's news. True when an interface of ours came (back): the programs must be attached again. */
 bool sender_learn_link(struct sender *s, const struct netlink_link *l);
 void sender_learn_neighbour(struct sender *s, const struct netlink_neighbour *n);
+/* Looks whether the routes have changed. */
+void sender_learn_routes(struct sender *s, uint64_t now_ns);
 /*
  * Binds the ports that are up and unbound and whose time has come, those too whose kernel side does not move. 0, or the
  * last error that time will not heal, with a sentence logged once.

@@ -36,7 +36,8 @@ struct transaction_ops {
 	void (*prepare)(void *ctx, uint32_t slot);
 	/*
 	 * Hands the slot's frame to the kernel. 0; -EAGAIN: no room now; -EHOSTUNREACH: no MAC known yet;
-	 * -EDQUOT: the gateway's budget is spent, this copy is left out; so it is with anything else (-ENETDOWN).
+	 * -EDQUOT: the gateway's budget is spent; -EMSGSIZE: the link's MTU is too small now; -ENETUNREACH: the route
+	 * leads elsewhere now; anything else (-ENETDOWN): not to be had. This copy is left out then.
 	 */
 	int (*send)(void *ctx, uint32_t slot);
 	/* Is a descriptor of the slot still with the kernel? */
