@@ -82,7 +82,7 @@ def host_silent_gateway():
 
 
 @case(seconds=10)
-def host_rule_32_own_copies_are_absorbed():
+def rule_32_host_own_copies_are_absorbed():
     """mode = host: the softswitch's own copies go no further, and its socket hears of no error; one datagram an interval on the wire."""
     with Edge(**HOST) as edge:
         softswitch, gateway = host(edge), edge.gateway()
@@ -105,7 +105,7 @@ def host_rule_32_own_copies_are_absorbed():
 
 
 @case(seconds=5)
-def host_rule_19_answers_stop_it():
+def rule_19_host_answers_stop_it():
     """mode = host: a provisional response stops the copies, a final one ends the call; both reach the softswitch, whose own copy passes after that."""
     with Edge(SHORT, **HOST) as edge:
         softswitch, gateway = host(edge), edge.gateway()
@@ -428,7 +428,7 @@ def egress_renewed_in_place():
 
 
 @case(seconds=6)
-def egress_rule_49_next_hop_moves():
+def rule_49_egress_next_hop_moves():
     """The next hop's MAC changes in mid-transaction: the next copy goes to the new one, on a host that forwards and on one that does not, to a neighbour and by way of a router."""
     for forwards in (1, 0):
         with Edge(LONGER.replace("10.77.2.0/24", "0.0.0.0/0"), gateways=("198.51.100.7/32",), **HOST) as edge, Capture(edge.gw_ns, "g0") as capture:
