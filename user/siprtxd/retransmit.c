@@ -137,8 +137,9 @@ static uint64_t apart(uint64_t a, uint64_t b)
 }
 
 /*
- * How many retransmissions are done once a copy of the softswitch went through at `ns`. It stands for the one nearest
- * to it: the one before, left out or sent by us too, the one waited for, or one after that where the loop stood still.
+ * How many retransmissions are done once a copy of the softswitch went through at `ns`. In the first quarter of the
+ * wait it stands for the one before that, left out or sent by us too; else for the one waited for, or one after it that
+ * is nearer, where the loop stood still.
  */
 static unsigned step_after_copy(const struct transactions *t, uint32_t slot, uint64_t ns)
 {
@@ -147,7 +148,7 @@ static unsigned step_after_copy(const struct transactions *t, uint32_t slot, uin
 	unsigned step = s->step;
 	struct schedule_wait next;
 
-	if (step && from && apart(ns, from) < apart(ns, due))
+	if (step && from && 4 * apart(ns, from) < due - from)
 		return step;
 	for (;;) {
 		next = txn_next(t, s, ++step, due);

@@ -208,7 +208,12 @@ static void close_stuck(struct sender *s, unsigned n, uint64_t now_ns)
 	p->moved = false;
 	if (now_ns < p->moved_ns + HEARTBEAT_NS)
 		return;
-	log_debug("%s: the kernel sends nothing, its socket is made anew", p->name);
+	if (!p->complained)
+		log_warning("%s: the kernel has sent nothing for a second. What waits for it is thrown away, and the "
+			    "socket "
+			    "made anew as soon as the kernel lets go of it; see what holds up the link's queue.",
+			    p->name);
+	p->complained = true; /* so bind_port() says when */
 	close_port(s, n);
 	p->retry_ns = p->patience_ns = 0;
 }
