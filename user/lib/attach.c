@@ -152,6 +152,28 @@ static int attach_fresh(const char *pin_path, const char *ifname, int prog_fd, c
 	return err;
 }
 
+/* The fd of a program that is attached, -1: it cannot be had. */
+static int open_program(const char *pin_path, __u32 id)
+{
+	static const char *const names[] = {PROGRAM_PREFIX "outside", PROGRAM_PREFIX "inside"};
+	int fd = bpf_prog_get_fd_by_id(id);
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names) && fd < 0; i++) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (snprintf(path, sizeof(path), "%s/%s", pin_path, names[i]) >= (int)sizeof(path))
+			return -1;
+		fd = bpf_obj_get(path);
+		if (fd >= 0 && (bpf_obj_get_info_by_fd(fd, &info, &size) || info.id != id)) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	return fd;
+}
+
 int attach(const char *pin_path, const char *ifname, int prog_fd, struct attached *done, char *why, size_t why_size)
 {
 	struct attached a = {.former = -1};
@@ -167,7 +189,7 @@ int attach(const char *pin_path, const char *ifname, int prog_fd, struct attache
 		err = attach_fresh(pin_path, ifname, prog_fd, why, why_size);
 		a.fresh = true;
 	} else {
-		a.former = bpf_prog_get_fd_by_id(prog_id);
+		a.former = open_program(pin_path, prog_id);
 		err = bpf_link_update(fd, prog_fd, NULL) ? -errno : 0;
 		if (err)
 			snprintf(why, why_size, "the program on %s cannot be replaced: %s.", ifname, strerror(-err));
@@ -196,7 +218,7 @@ int attach_again(const char *pin_path, const char *ifname)
 	if (link < 0)
 		return -errno;
 	err = bpf_obj_get_info_by_fd(link, &info, &size) ? -errno : 0;
-	prog = err ? err : bpf_prog_get_fd_by_id(info.prog_id);
+	prog = err ? err : open_program(pin_path, info.prog_id);
 	close(link);
 	if (prog < 0)
 		return err ?: -ENOENT;

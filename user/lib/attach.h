@@ -10,6 +10,11 @@
 
 /* A link's pin is named so, the interface's name follows; in every ABI (abi.h). */
 #define LINK_PREFIX "link_"
+/*
+ * The programs of the two sides are pinned too: to find a program by its number takes CAP_SYS_ADMIN, to put back the
+ * former one of an interface must not.
+ */
+#define PROGRAM_PREFIX "prog_"
 
 /* What one attach() did, so that it can be undone. */
 struct attached {

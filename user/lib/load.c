@@ -301,10 +301,28 @@ static void undo(struct loading *l)
 		return successor_undo(&l->successor);
 	if (l->new_maps)
 		unpin_maps(l->c->pin_path);
-	if (l->new_folder) {
-		lock_remove(l->c->pin_path);
-		rmdir(l->c->pin_path);
+	if (l->new_folder)
+		remove_folder(l->c->pin_path);
+}
+
+/* In place of those of the former load, whose fds are kept for an undo. */
+static int pin_programs(struct loading *l)
+{
+	struct bpf_program *const program[] = {l->bpf->progs.siprtx_outside, l->bpf->progs.siprtx_inside};
+	static const char *const name[] = {PROGRAM_PREFIX "outside", PROGRAM_PREFIX "inside"};
+	char path[PATH_MAX];
+	int err = 0;
+
+	for (unsigned i = 0; i < 2 && !err; i++) {
+		int fd = bpf_program__fd(program[i]);
+
+		if (snprintf(path, sizeof(path), "%s/%s", l->c->pin_path, name[i]) >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		unlink(path);
+		/* one that is not attached is not loaded */
+		err = fd >= 0 && bpf_obj_pin(fd, path) ? -errno : 0;
 	}
+	return err ? because(l, err, "cannot pin %s: %s.", path, strerror(-err)) : 0;
 }
 
 static int finish(struct loading *l)
@@ -316,6 +334,9 @@ static int finish(struct loading *l)
 	err = egress_refresh(l->pins.fd[PIN_egress], l->pins.meta);
 	if (err)
 		return because(l, err, "cannot ask netlink for the interfaces: %s.", strerror(-err));
+	err = pin_programs(l);
+	if (err)
+		return err;
 	err = seed_values(&l->pins, l->c, load_hash(l->c));
 	if (err)
 		return because(l, err, "cannot write the map configured: %s.", strerror(-err));

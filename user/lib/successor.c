@@ -274,20 +274,21 @@ int successor_drain(struct successor *s, uint64_t limit_ns, char *why, size_t wh
 	}
 }
 
-/* One interface's pin from folder to folder, if there is one. 0 or -errno. */
-static int move_pin(const char *from, const char *to, const char *prefix, const char *ifname)
+/* A pin from folder to folder, if there is one. 0 or -errno. */
+static int move_pin(const char *from, const char *to, const char *prefix, const char *name)
 {
 	char old[PATH_MAX], new[PATH_MAX];
 
-	if (snprintf(old, sizeof(old), "%s/%s%s", from, prefix, ifname) >= (int)sizeof(old) ||
-	    snprintf(new, sizeof(new), "%s/%s%s", to, prefix, ifname) >= (int)sizeof(new))
+	if (snprintf(old, sizeof(old), "%s/%s%s", from, prefix, name) >= (int)sizeof(old) ||
+	    snprintf(new, sizeof(new), "%s/%s%s", to, prefix, name) >= (int)sizeof(new))
 		return -ENAMETOOLONG;
 	return rename(old, new) && errno != ENOENT ? -errno : 0;
 }
 
 static int move_links(const struct config *c, const char *from, const char *to)
 {
-	int err = 0;
+	/* attach() looks for the former programs where the links are */
+	int err = move_pin(from, to, PROGRAM_PREFIX, "outside") ?: move_pin(from, to, PROGRAM_PREFIX, "inside");
 
 	for (unsigned i = 0; i < c->n_outside && !err; i++)
 		err = move_pin(from, to, LINK_PREFIX, c->outside[i])
