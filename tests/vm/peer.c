@@ -7,7 +7,7 @@
  *
  * silent: the gateway never answers; the INVITE must arrive at the times -w, by default the list of the test's profile.
  * answered: 100 after the second datagram, 200 later; no third datagram may come, both responses must reach the
- * softswitch as they were sent. stream: until SIGTERM an INVITE each 10 ms, its answer at once; none of either may be
+ * softswitch as they were sent. All datagrams come from one address, whatever the edge makes of it. stream: until SIGTERM an INVITE each 10 ms, its answer at once; none of either may be
  * lost. -o: the softswitch sends copies of its own then. -s: where the softswitch is, by default vm-sw.
  */
 #define _GNU_SOURCE
@@ -43,6 +43,7 @@ enum { ANSWERED_SENDS = 2 };
 
 struct datagram {
 	int64_t ns; /* wall clock, when the kernel received it */
+	struct sockaddr_storage from;
 	size_t len;
 	char data[2048];
 };
@@ -130,7 +131,12 @@ static void receive(const struct call *c, int s, struct datagram *d)
 {
 	char control[256];
 	struct iovec iov = {d->data, sizeof(d->data) - 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_name = &d->from,
+			   .msg_namelen = sizeof(d->from),
+			   .msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof(control)};
 	ssize_t len = recvmsg(s, &m, 0);
 
 	if (len < 0)
@@ -221,7 +227,7 @@ static void respond(struct call *c, int which, const char *status)
 {
 	size_t len = write_response(c->invite, status, c->response[which], sizeof(c->response[which]));
 
-	put(c, c->gw, c->response[which], len, &c->softswitch);
+	put(c, c->gw, c->response[which], len, &c->at_gw[0].from);
 }
 
 static void judge(const struct call *c, int want_gw, int want_sw)
@@ -235,6 +241,8 @@ static void judge(const struct call *c, int want_gw, int want_sw)
 
 		if (d->len != c->invite_len || memcmp(d->data, c->invite, d->len))
 			fail(c, "datagram %d differs from the INVITE sent", i + 1);
+		if (memcmp(&d->from, &c->at_gw[0].from, address_size(&d->from)))
+			fail(c, "datagram %d comes from another address or port than the first", i + 1);
 		if (off > TOLERANCE_MS || off < -TOLERANCE_MS)
 			fail(c, "datagram %d at %.0f ms, wanted %d", i + 1, at, c->wanted.ms[i]);
 		if (off > worst)
@@ -310,7 +318,7 @@ static void turn(struct call *c, bool *asked, bool *answered, int sent, int ms)
 			fail(c, "a datagram differs from the INVITE sent: %.300s", d.data);
 		asked[n] = true;
 		len = write_response(d.data, "486 Busy Here", wanted, sizeof(wanted));
-		put(c, c->gw, wanted, len, &c->softswitch);
+		put(c, c->gw, wanted, len, &d.from);
 	}
 	if (sw) {
 		receive(c, c->sw, &d);
