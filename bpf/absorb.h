@@ -21,10 +21,12 @@ static __always_inline void keep_copy_time(struct siprtx_slot *slot, __u64 now)
 }
 
 /*
- * What this host sent itself, come back by a bridge or a mirror: the source MAC of the frame that is held, and its TTL,
- * one less than the softswitch's. Both, as another path may lower the TTL of a copy too.
+ * What this host sent itself, come back by a bridge or a mirror (rule 29): the source MAC of the frame that is held, and
+ * its TTL, one less than the softswitch's. Both, as another path may lower the TTL of a copy too. At egress the
+ * softswitch's own copies have the same, but came in as the first one did, or were made here as that was; siprtx's own
+ * frames pass there only where they came back by another interface.
  */
-static __always_inline int sent_by_us(struct xdp_md *ctx, const struct packet *p, const struct siprtx_slot *slot)
+static __always_inline int sent_by_us(void *ctx, const struct packet *p, const struct siprtx_slot *slot)
 {
 	__u32 at = (slot->frame_off & 0xff) + ETH_ALEN;
 	const __u16 *own = (const void *)slot + at;
@@ -33,13 +35,15 @@ static __always_inline int sent_by_us(struct xdp_md *ctx, const struct packet *p
 
 	if (p->ttl != ip[p->v6 ? offsetof(struct ipv6hdr, hop_limit) : offsetof(struct iphdr, ttl)])
 		return 0;
-	if (bpf_xdp_load_bytes(ctx, ETH_ALEN, mac, sizeof(mac)))
+	if (p->hook == AT_EGRESS && ingress_of(ctx, p->hook) == slot->ingress)
+		return 0;
+	if (load_bytes(ctx, p->hook, ETH_ALEN, mac, sizeof(mac)))
 		return 0;
 	return mac[0] == own[0] && mac[1] == own[1] && mac[2] == own[2];
 }
 
 /* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
-static __always_inline int repeated(struct xdp_md *ctx, const struct packet *p, const struct siprtx_txn *txn,
+static __always_inline int repeated(void *ctx, const struct packet *p, const struct siprtx_txn *txn,
 				    const struct siprtx_key *key, const struct siprtx_slot *buf,
 				    const struct sip_msg *m)
 {

@@ -5,6 +5,7 @@
 
 #include <linux/errno.h>
 
+#include "egress.h"
 #include "key.h"
 #include "rate.h"
 #include "wire.h"
@@ -81,34 +82,26 @@ static __always_inline void mark_captured(__u32 method)
 }
 
 /* The message was read into the CPU's spare slot, `key` is unknown. */
-static __always_inline int new_transaction(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
+static __always_inline int new_transaction(void *ctx, const struct packet *p, struct siprtx_percpu *cpu,
 					   struct siprtx_slot *slot, const struct siprtx_key *key,
 					   enum siprtx_kind kind)
 {
 	struct siprtx_meta *m = map_one(&meta);
-	struct siprtx_egress *out;
-	struct bpf_fib_lookup fib;
+	struct siprtx_egress *out = NULL;
 	__u64 now = bpf_ktime_get_ns();
 	int reason;
 
 	if (!m || !controller_alive(m, now) || !tunable(TUN_capture))
 		return pass(CNT_no_controller);
-	if (p->ttl <= 1)
+	if (p->hook == AT_XDP && p->ttl <= 1)
 		return pass(CNT_ttl);
 	keep_addresses(slot, p);
 	reason = is_limited() ? over_rate(slot, now) : 0;
 	if (reason)
 		return pass(reason);
-	reason = find_route(ctx, p, slot, &fib);
-	if (reason == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return pass(CNT_over_mtu);
-	if (reason != BPF_FIB_LKUP_RET_SUCCESS && reason != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return pass(CNT_no_route);
-	out = bpf_map_lookup_elem(&egress, &fib.ifindex);
-	if (!out)
-		return pass(CNT_not_outside);
-	keep_way_back(ctx, slot, p);
-	make_frame(slot, p, out, &fib, reason == BPF_FIB_LKUP_RET_NO_NEIGH);
+	reason = p->hook == AT_EGRESS ? keep_as_it_leaves(ctx, p, slot) : keep_as_routed(ctx, p, slot, &out);
+	if (reason)
+		return pass(reason);
 	slot->key = *key;
 	slot->first_ns = now;
 	slot->cseq = cpu->msg.cseq;
@@ -119,7 +112,7 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	slot->retry_after = NO_RETRY_AFTER;
 	slot->late_us_max = 0;
 	slot->sends = slot->step = 0;
-	if (forward_xdp)
+	if (p->hook == AT_XDP && forward_xdp)
 		sum_frame(slot, p);
 	reason = commit(cpu, slot, now);
 	if (reason)
@@ -127,7 +120,7 @@ static __always_inline int new_transaction(struct xdp_md *ctx, const struct pack
 	if (kind == KIND_REQUEST)
 		mark_captured(cpu->msg.method);
 	count(kind == KIND_INVITE ? CNT_captured : kind == KIND_REQUEST ? CNT_captured_other : CNT_response_captured);
-	return forward_xdp ? forward(ctx, p, slot, out) : XDP_PASS;
+	return p->hook == AT_XDP && forward_xdp ? forward(ctx, p, slot, out) : XDP_PASS;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "count.h"
+#include "hook.h"
 
 struct packet {
 	__u16 l3_off, l4_off; /* from the frame's start */
@@ -21,6 +22,7 @@ struct packet {
 	__u8 proto; /* where it is not UDP: IPPROTO_ICMP or _ICMPV6, 0 */
 	__u8 ttl;
 	__u8 tos;
+	__u8 hook; /* enum hook: where it is seen */
 };
 
 #define PARSED	       -1
@@ -114,9 +116,9 @@ static __always_inline int parse_ipv6(void *l3, void *end, struct packet *p)
 }
 
 /* Returns PARSED, or the counter that says why the frame is none of ours. */
-static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
+static __always_inline int parse(void *ctx, struct packet *p)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	void *data = data_of(ctx, p->hook), *end = data_end_of(ctx, p->hook);
 	struct ethhdr *eth = data;
 	__be16 *tpid = data + 2 * ETH_ALEN;
 	__be16 proto;
@@ -156,16 +158,16 @@ static __always_inline __u32 loadable(__u32 len)
 }
 
 /* Copies the IP packet, of SLOT_ROOM bytes at most, into `buf` at SLOT_L3. */
-static __always_inline long load_packet(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf)
+static __always_inline long load_packet(void *ctx, const struct packet *p, struct siprtx_slot *buf)
 {
-	return bpf_xdp_load_bytes(ctx, p->l3_off, (void *)buf + SLOT_L3, loadable(p->ip_len));
+	return load_bytes(ctx, p->hook, p->l3_off, (void *)buf + SLOT_L3, loadable(p->ip_len));
 }
 
 /*
  * Copies the IP packet into `buf` and lets the scanner read it. Returns SIP_OK and *m filled in, or -1 when the packet
  * was counted already and only has to pass.
  */
-static __always_inline int read_message(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf,
+static __always_inline int read_message(void *ctx, const struct packet *p, struct siprtx_slot *buf,
 					struct sip_msg *m)
 {
 	__u32 beg, verdict;

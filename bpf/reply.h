@@ -62,7 +62,7 @@ static __always_inline int cancel_answered(const struct siprtx_slot *buf, const 
 }
 
 /* The controller needs the response itself for its ACK: it goes into a slot of its own. 0: it cannot be handed over. */
-static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu, __u64 word,
+static __always_inline int hand_over(void *ctx, const struct packet *p, struct siprtx_percpu *cpu, __u64 word,
 				     __u32 index, const struct siprtx_key *key)
 {
 	struct siprtx_late_final *n;

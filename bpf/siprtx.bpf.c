@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The two XDP programs of inline mode. siprtx_inside sees what the softswitch sends, siprtx_outside what the
- * gateways answer and confirm. Whatever is in doubt passes, with a counter that names the reason (counters.def).
+ * siprtx_inside and siprtx_egress see what the softswitch sends, the one at XDP as it comes in, the other at TC as it
+ * leaves (capture = egress, host mode); siprtx_outside sees what the gateways answer and confirm. Whatever is in doubt passes, with a counter that names the reason (counters.def).
  */
+#include <linux/pkt_cls.h>
+
 #include "maps.h"
 
 #include "absorb.h"
@@ -21,11 +23,11 @@
  * An INVITE, or another request while some of them are taken, or a response while those are to be confirmed, or
  * something to be skipped before one (rule 34)? Then it is read straight into a slot.
  */
-static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *p, __u32 methods)
+static __always_inline int may_be_kept(void *ctx, const struct packet *p, __u32 methods)
 {
 	__u8 first;
 
-	if (bpf_xdp_load_bytes(ctx, p->l4_off + sizeof(struct udphdr), &first, 1))
+	if (load_bytes(ctx, p->hook, p->l4_off + sizeof(struct udphdr), &first, 1))
 		return 0;
 	if (first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0)
 		return 1;
@@ -35,7 +37,7 @@ static __always_inline int may_be_kept(struct xdp_md *ctx, const struct packet *
 }
 
 /* A message that is to be sent again until it is answered, in `buf`; `slot` is the same place, NULL: none was free. */
-static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
+static __always_inline int keep(void *ctx, const struct packet *p, struct siprtx_percpu *cpu,
 				struct siprtx_slot *slot, const struct siprtx_slot *buf, enum siprtx_kind kind)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
@@ -58,21 +60,24 @@ static __always_inline int keep(struct xdp_md *ctx, const struct packet *p, stru
 	return new_transaction(ctx, p, cpu, slot, &key, kind);
 }
 
-static __always_inline int inside(struct xdp_md *ctx)
+/*
+ * A packet of the softswitch; `reason` is what parse() said. The verdict is XDP's at both hooks: PASS or DROP, at XDP a
+ * redirect too.
+ */
+static __always_inline int from_softswitch(void *ctx, const struct packet *p, int reason)
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct siprtx_slot *slot = NULL, *buf;
-	struct packet p = {};
-	int reason = parse(ctx, &p), kind = KIND_INVITE;
+	int kind = KIND_INVITE;
 	__u32 methods;
 
 	if (reason != PARSED || !cpu)
 		return pass(reason);
 	methods = methods_known();
-	if (may_be_kept(ctx, &p, methods))
+	if (may_be_kept(ctx, p, methods))
 		slot = spare_slot(cpu);
 	buf = slot ?: &cpu->buf;
-	if (read_message(ctx, &p, buf, &cpu->msg) != SIP_OK)
+	if (read_message(ctx, p, buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;
 	if (cpu->msg.method == SIP_ACK && !cpu->msg.code && ack_of_reply(buf, &cpu->msg))
 		return XDP_DROP;
@@ -91,13 +96,31 @@ static __always_inline int inside(struct xdp_md *ctx)
 			count(reason);
 		kind = KIND_REQUEST;
 	}
-	return keep(ctx, &p, cpu, slot, buf, kind);
+	return keep(ctx, p, cpu, slot, buf, kind);
+}
+
+static __always_inline int inside(struct xdp_md *ctx)
+{
+	struct packet p = {.hook = AT_XDP};
+
+	return from_softswitch(ctx, &p, parse(ctx, &p));
+}
+
+/* Absorbed is STOLEN: after SHOT the sender would get ENOBUFS; passed is UNSPEC: OK would end the chain for others. */
+static __always_inline int leaving(struct __sk_buff *skb)
+{
+	struct packet p = {.hook = AT_EGRESS};
+	int reason = parse_skb(skb, &p);
+
+	if (reason == PARSED)
+		reason = unfit_to_leave(skb) ?: PARSED;
+	return from_softswitch(skb, &p, reason) == XDP_DROP ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
 }
 
 static __always_inline int outside(struct xdp_md *ctx)
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
-	struct packet p = {};
+	struct packet p = {.hook = AT_XDP};
 	int reason = parse(ctx, &p);
 
 	if (reason == CNT_not_udp && p.proto && cpu)
@@ -123,6 +146,12 @@ SEC("xdp.frags")
 int siprtx_outside(struct xdp_md *ctx)
 {
 	return outside(ctx);
+}
+
+SEC("tc")
+int siprtx_egress(struct __sk_buff *skb)
+{
+	return leaving(skb);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kept frame as it will leave: egress interface, MACs, tags, TTL - 1; and forward = xdp. */
+/* The kept frame as it will leave: egress interface, MACs, tags, at XDP TTL - 1; and forward = xdp. */
 #ifndef BPF_WIRE_H
 #define BPF_WIRE_H
 
@@ -55,8 +55,8 @@ static __always_inline void keep_way_back(struct xdp_md *ctx, struct siprtx_slot
 }
 
 /* Asks the kernel where the packet in the slot goes. Returns a bpf_fib_lookup code and fills *fib. */
-static __always_inline int find_route(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *slot,
-				      struct bpf_fib_lookup *fib)
+static __always_inline int find_route(void *ctx, const struct packet *p, struct siprtx_slot *slot,
+				      struct bpf_fib_lookup *fib, __u32 ifindex, __u32 flags)
 {
 	__builtin_memset(fib, 0, sizeof(*fib));
 	if (p->v6) {
@@ -78,8 +78,8 @@ static __always_inline int find_route(struct xdp_md *ctx, const struct packet *p
 	fib->sport = bpf_htons(p->sport);
 	fib->dport = bpf_htons(p->dport);
 	fib->tot_len = p->ip_len;
-	fib->ifindex = ctx->ingress_ifindex;
-	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+	fib->ifindex = ifindex;
+	return bpf_fib_lookup(ctx, fib, sizeof(*fib), flags);
 }
 
 /* Ethernet header and `tags` VLAN tags so that they end at SLOT_L3. `tags` is a constant where this is inlined. */
@@ -100,7 +100,7 @@ static __always_inline void write_l2(struct siprtx_slot *slot, const struct sipr
 	slot->frame_off = SLOT_L3 - sizeof(struct ethhdr) - 4 * tags;
 }
 
-/* Makes the copy in the slot the frame that leaves; checksums are still those of the original. */
+/* Makes the copy in the slot the frame that leaves; TTL and checksums are still those of the original. */
 static __always_inline void make_frame(struct siprtx_slot *slot, const struct packet *p,
 				       const struct siprtx_egress *out, const struct bpf_fib_lookup *fib,
 				       int no_neighbour)
@@ -111,10 +111,6 @@ static __always_inline void make_frame(struct siprtx_slot *slot, const struct pa
 		write_l2(slot, out, fib, p->v6, 1);
 	else
 		write_l2(slot, out, fib, p->v6, 2);
-	if (p->v6)
-		((struct ipv6hdr *)((void *)slot + SLOT_L3))->hop_limit--;
-	else
-		((struct iphdr *)((void *)slot + SLOT_L3))->ttl--;
 	if (fib->family == AF_INET)
 		map_ipv4(slot->nexthop, fib->ipv4_dst);
 	else
@@ -126,6 +122,30 @@ static __always_inline void make_frame(struct siprtx_slot *slot, const struct pa
 	slot->sip_off = slot->l4_off + sizeof(struct udphdr);
 	slot->sip_len = p->sip_len;
 	slot->wire = no_neighbour ? WIRE_NO_MAC : 0;
+}
+
+/* The frame as the kernel will forward it. 0, or the counter that says why it does not. */
+static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *slot,
+					  struct siprtx_egress **out)
+{
+	struct bpf_fib_lookup fib;
+	int answer;
+
+	answer = find_route(ctx, p, slot, &fib, ctx->ingress_ifindex, 0);
+	if (answer == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return CNT_over_mtu;
+	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return CNT_no_route;
+	*out = bpf_map_lookup_elem(&egress, &fib.ifindex);
+	if (!*out)
+		return CNT_not_outside;
+	keep_way_back(ctx, slot, p);
+	make_frame(slot, p, *out, &fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
+	if (p->v6)
+		((struct ipv6hdr *)((void *)slot + SLOT_L3))->hop_limit--;
+	else
+		((struct iphdr *)((void *)slot + SLOT_L3))->ttl--;
+	return 0;
 }
 
 /*

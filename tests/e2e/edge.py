@@ -166,7 +166,7 @@ class Party:
 
 
 class Edge:
-    """`configuration` is added to [siprtx]'s own lines; `options` are lines of [siprtx] itself, instead of the usual."""
+    """`configuration` is added to [siprtx]'s own lines; `options` are lines of [siprtx] itself, instead of the usual; None leaves one out."""
 
     def __init__(self, configuration="", start=True, gateways=(), forward_only=False, **options):
         self.name = f"{PREFIX}{os.getpid()}-{next(_number)}"
@@ -206,7 +206,7 @@ class Edge:
         lines = {**self.settings, "pin_path": self.pin_path, "journal": self.journal_path}
         with open(self.configuration_path, "w") as f:
             f.write(text if text is not None else
-                    "[siprtx]\n" + "".join(f"{k} = {v}\n" for k, v in lines.items()) + self.configuration)
+                    "[siprtx]\n" + "".join(f"{k} = {v}\n" for k, v in lines.items() if v is not None) + self.configuration)
 
     def meet_neighbours(self):
         """Lets the edge learn both neighbours' MACs, as any edge in service has."""

@@ -185,25 +185,32 @@ int detach(const char *pin_path, const char *ifname)
 	return unlink(path) ? -errno : 0;
 }
 
-int detach_others(const char *pin_path, const char (*keep)[16], unsigned n)
+int detach_named(const char *pin_path, const char *prefix, const char (*keep)[16], unsigned n,
+		 int (*fn)(const char *pin_path, const char *ifname))
 {
 	DIR *dir = opendir(pin_path);
+	size_t length = strlen(prefix);
 	struct dirent *entry;
 	int count = 0;
 
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir))) {
-		const char *ifname = entry->d_name + strlen(LINK_PREFIX);
+		const char *ifname = entry->d_name + length;
 		unsigned i;
 
-		if (strncmp(entry->d_name, LINK_PREFIX, strlen(LINK_PREFIX)))
+		if (strncmp(entry->d_name, prefix, length))
 			continue;
 		for (i = 0; i < n && strcmp(keep[i], ifname); i++)
 			;
-		if (i == n && !detach(pin_path, ifname))
+		if (i == n && !fn(pin_path, ifname))
 			count++;
 	}
 	closedir(dir);
 	return count;
+}
+
+int detach_others(const char *pin_path, const char (*keep)[16], unsigned n)
+{
+	return detach_named(pin_path, LINK_PREFIX, keep, n, detach);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pinned bpf_links: which program is attached to which interface. */
+/* The XDP programs' pinned bpf_links: which program is attached to which interface. */
 #ifndef SIPRTX_ATTACH_H
 #define SIPRTX_ATTACH_H
 
@@ -12,7 +12,7 @@
 struct attached {
 	char name[16];
 	enum siprtx_attach mode;
-	bool fresh; /* a new link was made; else `former` was replaced in place */
+	bool fresh; /* a new link or filter was made; else `former` was replaced in place */
 	int former; /* program fd, -1: none */
 };
 
@@ -30,6 +30,12 @@ void attach_undo(const char *pin_path, struct attached *done);
 void attach_settle(struct attached *done);
 /* Detaches and unpins one interface's link. */
 int detach(const char *pin_path, const char *ifname);
+/*
+ * Runs `fn` for what is pinned under pin_path as prefix and a name, but for the n names in `keep`. Returns how many of
+ * them it was done for, or -errno.
+ */
+int detach_named(const char *pin_path, const char *prefix, const char (*keep)[16], unsigned n,
+		 int (*fn)(const char *pin_path, const char *ifname));
 /* Detaches every link pinned under pin_path but those of the n names in `keep`. Returns how many, or -errno. */
 int detach_others(const char *pin_path, const char (*keep)[16], unsigned n);
 

@@ -68,6 +68,8 @@ struct config {
 int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out,
 		struct problems *problems);
 void config_free(struct config *c);
+/* Are messages taken at TC egress of the outside interfaces (decision 7), and not at XDP of the inside ones? */
+bool config_takes_egress(const struct config *c);
 /* Is there a gateway whose exhausted INVITEs siprtx answers itself? */
 bool config_replies(const struct config *c);
 /* "siprtx.conf:4: inside", or the key alone where it was not set. Lasts as long as `c` and `key`. */

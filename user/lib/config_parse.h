@@ -94,14 +94,10 @@ const char *parse_decimal(const char *text, unsigned decimals, uint64_t *out);
  */
 const char *parse_gateway_address(char *text, struct config_gateway *out, char *remedy, size_t remedy_size);
 
-/*
- * One of the words: true and its value; none: false and an error. A word with `instead` is the contract's but not
- * built yet: its value with an error. The list ends at a NULL word.
- */
+/* One of the words: true and its value; none: false and an error. The list ends at a NULL word. */
 struct choice {
 	const char *word;
 	int value;
-	const char *instead;
 };
 bool choose(struct parser *p, const struct key *key, const char *text, const struct choice *list, int *out);
 /* False with an error: no number, or out of range. */

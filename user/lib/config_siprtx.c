@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_MODE, KEY_INSIDE, KEY_OUTSIDE }; /* places in section_siprtx.key */
+enum { KEY_MODE, KEY_INSIDE, KEY_OUTSIDE, KEY_FORWARD, KEY_CAPTURE }; /* places in section_siprtx.key */
 
 static void set_mode(struct parser *p, const struct key *key, char *value)
 {
 	static const struct choice modes[] = {
 		{"inline", MODE_INLINE},
-		{"host", MODE_HOST, "inline, with siprtx on an edge between softswitch and gateways"},
+		{"host", MODE_HOST},
 		{0},
 	};
 	int mode;
@@ -25,7 +25,7 @@ static void set_capture(struct parser *p, const struct key *key, char *value)
 	static const struct choice captures[] = {
 		{"auto", CAPTURE_AUTO},
 		{"xdp", CAPTURE_XDP},
-		{"egress", CAPTURE_EGRESS, "auto, on an edge that itself does no NAT"},
+		{"egress", CAPTURE_EGRESS},
 		{0},
 	};
 	int capture;
@@ -141,17 +141,50 @@ static void set_user(struct parser *p, const struct key *key, char *value)
 		strcpy(p->c->user, value);
 }
 
+bool config_takes_egress(const struct config *c)
+{
+	return c->capture == CAPTURE_EGRESS || (c->capture == CAPTURE_AUTO && c->mode == MODE_HOST);
+}
+
+static bool is_given(const struct origin *at)
+{
+	return at->line || at->override;
+}
+
+/* What the mode and the place of capture rule out. */
+static void check_capture(struct parser *p, const struct section *s)
+{
+	const struct config *c = p->c;
+
+	if (c->mode == MODE_HOST && is_given(&s->key[KEY_INSIDE])) {
+		p->at = s->key[KEY_INSIDE];
+		parse_error(p, "Remove the line",
+			    "inside has no meaning with mode = host: what this host itself sends is taken as it leaves");
+	}
+	if (c->mode == MODE_HOST && c->capture == CAPTURE_XDP) {
+		p->at = s->key[KEY_CAPTURE];
+		parse_error(p, "Write capture = auto, or remove the line",
+			    "capture = xdp takes nothing with mode = host: XDP does not see what this host sends");
+	}
+	if (config_takes_egress(c) && c->forward_xdp) {
+		p->at = s->key[KEY_FORWARD];
+		parse_error(p, "Write forward = kernel, or remove the line",
+			    "forward = xdp cannot be with capture at egress, which is behind the kernel's forwarding");
+	}
+}
+
 static void close_siprtx(struct parser *p, struct section *s)
 {
 	struct config *c = p->c;
 
 	p->at = s->at;
 	/* a list that was given and refused has had its word */
-	if (!s->key[KEY_OUTSIDE].line && !s->key[KEY_OUTSIDE].override)
+	if (!is_given(&s->key[KEY_OUTSIDE]))
 		parse_error(p, "Name the interfaces towards the gateways, as in outside = eth1", "outside is not set");
-	if (!s->key[KEY_INSIDE].line && !s->key[KEY_INSIDE].override && c->mode == MODE_INLINE)
+	if (!is_given(&s->key[KEY_INSIDE]) && c->mode == MODE_INLINE)
 		parse_error(p, "Name the interfaces towards the softswitch, as in inside = eth0", "inside is not set");
 	keep_where(p, s);
+	check_capture(p, s);
 	p->at = s->key[KEY_OUTSIDE];
 	for (unsigned i = 0; i < c->n_outside; i++) {
 		if (has_interface(c->inside, c->n_inside, c->outside[i]))
@@ -168,10 +201,10 @@ const struct section_kind section_siprtx = {
 			[KEY_MODE] = {"mode", set_mode},
 			[KEY_INSIDE] = {"inside", set_interfaces, SIDE_INSIDE},
 			[KEY_OUTSIDE] = {"outside", set_interfaces, SIDE_OUTSIDE},
+			[KEY_FORWARD] = {"forward", set_forward},
+			[KEY_CAPTURE] = {"capture", set_capture},
 			{"sip_ports", set_ports},
 			{"max_transactions", set_transactions},
-			{"forward", set_forward},
-			{"capture", set_capture},
 			{"zerocopy", set_zerocopy},
 			{"pin_path", set_pin_path},
 			{"journal", set_journal},

@@ -152,18 +152,13 @@ bool choose(struct parser *p, const struct key *key, const char *text, const str
 	for (one = list; one->word && strcmp(one->word, text); one++)
 		;
 	if (one->word) {
-		if (one->instead) {
-			snprintf(remedy, sizeof(remedy), "Use %s = %s", key->name, one->instead);
-			parse_error(p, remedy, "%s = %s is not in this version", key->name, text);
-		}
 		*out = one->value;
 		return true;
 	}
 	for (one = list; one->word; one++) {
 		size_t n = strlen(remedy);
 
-		if (!one->instead)
-			snprintf(remedy + n, sizeof(remedy) - n, "%s%s", n > strlen("Use ") ? " or " : "", one->word);
+		snprintf(remedy + n, sizeof(remedy) - n, "%s%s", n > strlen("Use ") ? " or " : "", one->word);
 	}
 	bad_value(p, key, text, "is none of its words", remedy);
 	return false;

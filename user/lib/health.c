@@ -31,6 +31,22 @@ static bool is_attached(const struct health_facts *f, const char *name)
 	return false;
 }
 
+static bool is_at_egress(const struct health_facts *f, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_egress; i++)
+		if (!strncmp(f->egress[i], name, sizeof(f->egress[i])))
+			return true;
+	return false;
+}
+
+/* Is the program that takes messages there, where it is to be on this side? */
+static bool takes(const struct health_facts *f, const char *name, bool outside)
+{
+	return !outside || !config_takes_egress(f->config) || is_at_egress(f, name);
+}
+
 /* Seen lately, and there. */
 static bool at_work(const struct health_facts *f)
 {
@@ -57,7 +73,7 @@ static bool served(const struct health_facts *f, const char *name, bool outside)
 	const struct siprtx_interface *i;
 	uint64_t beat;
 
-	if (!is_attached(f, name))
+	if (!is_attached(f, name) || !takes(f, name, outside))
 		return false;
 	/* without a controller no heart beats: that has been said already */
 	if (!outside || !at_work(f))
@@ -88,6 +104,9 @@ static void judge_side(const struct health_facts *f, const char (*name)[IFNAMSIZ
 		else if (!is_attached(f, name[i]))
 			problem_add(reasons, level, "", "start siprtxd, or run siprtx load",
 				    "no program is attached to %s interface %s", side, name[i]);
+		else if (!takes(f, name[i], outside))
+			problem_add(reasons, level, "", "start siprtxd, or run siprtx load",
+				    "no program is at TC egress of %s interface %s", side, name[i]);
 		else if (known && !known->up)
 			problem_add(reasons, level, "", "set it up", "%s interface %s is down", side, name[i]);
 		else
@@ -102,7 +121,8 @@ enum health health_judge(const struct health_facts *f, struct problems *reasons)
 
 	judge_controller(f, reasons);
 	judge_side(f, f->config->outside, f->config->n_outside, true, reasons);
-	judge_side(f, f->config->inside, f->config->n_inside, false, reasons);
+	if (!config_takes_egress(f->config))
+		judge_side(f, f->config->inside, f->config->n_inside, false, reasons);
 	if (!f->capture && at_work(f))
 		problem_add(reasons, PROBLEM_ERROR, "", "run siprtx set capture 1", "capture is switched off");
 	if (f->meta->journal_errno)

@@ -21,6 +21,8 @@ struct health_facts {
 	const struct siprtx_meta *meta;
 	const struct siprtx_interface *attached; /* those with a program attached now; by name */
 	unsigned n_attached;
+	const char (*egress)[IFNAMSIZ]; /* those with the filter at TC egress now */
+	unsigned n_egress;
 	bool capture;	 /* the tunable in force */
 	bool gone;	 /* there is no process of the controller's number */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, read after meta */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "attach_tc.h"
 #include "egress.h"
 #include "hash.h"
 #include "log.h"
@@ -34,8 +35,8 @@ struct loading {
 	struct pins pins;
 	struct owner owner;
 	bool new_folder, new_maps;
-	struct attached done[2 * MAX_OUTSIDE];
-	unsigned n_done;
+	struct attached done[2 * MAX_OUTSIDE], filter[MAX_OUTSIDE];
+	unsigned n_done, n_filters;
 };
 
 static int __attribute__((format(printf, 3, 4))) because(struct loading *l, int err, const char *format, ...)
@@ -54,11 +55,13 @@ static __u64 load_hash(const struct config *c)
 	size_t size;
 	const void *elf = siprtx_bpf__elf_bytes(&size);
 	__u64 h = hash_bytes(HASH_START, elf, size);
+	bool egress = config_takes_egress(c);
 
 	h = hash_bytes(h, c->inside, c->n_inside * sizeof(c->inside[0]));
 	h = hash_bytes(h, c->outside, c->n_outside * sizeof(c->outside[0]));
 	h = hash_bytes(h, c->sip_ports, c->n_sip_ports * sizeof(c->sip_ports[0]));
 	h = hash_bytes(h, &c->forward_xdp, sizeof(c->forward_xdp));
+	h = hash_bytes(h, &egress, sizeof(egress));
 	h = hash_bytes(h, &c->max_transactions, sizeof(c->max_transactions));
 	h = hash_bytes(h, c->user, sizeof(c->user));
 	h = hash_bytes(h, c->profile, sizeof(c->profile));
@@ -121,6 +124,9 @@ static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c
 	for (unsigned i = 0; i < c->n_sip_ports; i++)
 		bpf->rodata->sip_ports[c->sip_ports[i] >> 6] |= 1ull << (c->sip_ports[i] & 63);
 	bpf->rodata->forward_xdp = c->forward_xdp;
+	/* what is not attached need not be verified */
+	bpf_program__set_autoload(bpf->progs.siprtx_inside, !config_takes_egress(c));
+	bpf_program__set_autoload(bpf->progs.siprtx_egress, config_takes_egress(c));
 }
 
 static int pin_maps(struct loading *l)
@@ -223,15 +229,29 @@ static int attach_one(struct loading *l, const char *ifname, int prog_fd)
 	return err;
 }
 
+/* Where the softswitch's messages are taken as they leave. */
+static int attach_egress(struct loading *l, const char *ifname)
+{
+	int err = tc_attach(l->c->pin_path, ifname, bpf_program__fd(l->bpf->progs.siprtx_egress),
+			    &l->filter[l->n_filters], l->why, l->why_size);
+
+	if (!err)
+		l->n_filters++;
+	return err;
+}
+
 static int attach_all(struct loading *l)
 {
 	int in = bpf_program__fd(l->bpf->progs.siprtx_inside), out = bpf_program__fd(l->bpf->progs.siprtx_outside);
+	bool egress = config_takes_egress(l->c);
 	int err = 0;
 
 	/* the side that stops timers first: nothing is captured before its answer would be seen */
 	for (unsigned i = 0; i < l->c->n_outside && !err; i++)
 		err = attach_one(l, l->c->outside[i], out);
-	for (unsigned i = 0; i < l->c->n_inside && !err; i++)
+	for (unsigned i = 0; i < l->c->n_outside && egress && !err; i++)
+		err = attach_egress(l, l->c->outside[i]);
+	for (unsigned i = 0; i < l->c->n_inside && !egress && !err; i++)
 		err = attach_one(l, l->c->inside[i], in);
 	return err;
 }
@@ -266,6 +286,8 @@ static void unpin_maps(const char *pin_path)
 
 static void undo(struct loading *l)
 {
+	while (l->n_filters)
+		tc_attach_undo(l->c->pin_path, &l->filter[--l->n_filters]);
 	while (l->n_done)
 		attach_undo(l->c->pin_path, &l->done[--l->n_done]);
 	if (l->new_maps)
@@ -291,10 +313,26 @@ static int finish(struct loading *l)
 	return 0;
 }
 
+/* What this configuration does not name any more goes. */
+static void settle(struct loading *l)
+{
+	char keep[2 * MAX_OUTSIDE][16];
+
+	for (unsigned i = 0; i < l->n_filters; i++) {
+		memcpy(keep[i], l->filter[i].name, sizeof(keep[i]));
+		attach_settle(&l->filter[i]);
+	}
+	tc_detach_others(l->c->pin_path, keep, l->n_filters);
+	for (unsigned i = 0; i < l->n_done; i++) {
+		memcpy(keep[i], l->done[i].name, sizeof(keep[i]));
+		attach_settle(&l->done[i]);
+	}
+	detach_others(l->c->pin_path, keep, l->n_done);
+}
+
 int load(const struct config *c, char *why, size_t why_size)
 {
 	struct loading l = {.c = c, .why = why, .why_size = why_size};
-	char keep[2 * MAX_OUTSIDE][16];
 	int err;
 
 	memset(l.pins.fd, -1, sizeof(l.pins.fd));
@@ -317,15 +355,10 @@ int load(const struct config *c, char *why, size_t why_size)
 		err = attach_all(&l);
 	if (!err)
 		err = finish(&l);
-	if (err) {
+	if (err)
 		undo(&l);
-	} else {
-		for (unsigned i = 0; i < l.n_done; i++) {
-			memcpy(keep[i], l.done[i].name, sizeof(keep[i]));
-			attach_settle(&l.done[i]);
-		}
-		detach_others(c->pin_path, keep, l.n_done);
-	}
+	else
+		settle(&l);
 	pins_close(&l.pins);
 	siprtx_bpf__destroy(l.bpf);
 	return err;
@@ -335,16 +368,17 @@ bool load_is_done(const struct config *c)
 {
 	struct siprtx_configured configured;
 	struct pins p;
+	bool egress = config_takes_egress(c), done;
 	__u32 zero = 0;
-	bool done;
 
 	if (pins_open(&p, c->pin_path, false))
 		return false;
 	done = !bpf_map_lookup_elem(p.fd[PIN_configured], &zero, &configured) && configured.load_hash == load_hash(c);
-	for (unsigned i = 0; i < c->n_inside && done; i++)
+	for (unsigned i = 0; i < c->n_inside && !egress && done; i++)
 		done = attach_state(c->pin_path, c->inside[i]) != ATTACH_NONE;
 	for (unsigned i = 0; i < c->n_outside && done; i++)
-		done = attach_state(c->pin_path, c->outside[i]) != ATTACH_NONE;
+		done = attach_state(c->pin_path, c->outside[i]) != ATTACH_NONE &&
+		       (!egress || tc_is_attached(c->pin_path, c->outside[i]));
 	pins_close(&p);
 	return done;
 }
@@ -387,7 +421,7 @@ static int empty_folder(const char *pin_path)
 
 int unload(const char *pin_path, char *why, size_t why_size)
 {
-	int lock = lock_pins(pin_path), links, err = 0;
+	int lock = lock_pins(pin_path), filters, links, err = 0;
 
 	if (lock < 0) {
 		if (lock == -ENOENT)
@@ -398,7 +432,8 @@ int unload(const char *pin_path, char *why, size_t why_size)
 			snprintf(why, why_size, "cannot read %s: %s. Run as root.", pin_path, strerror(-lock));
 		return lock == -EWOULDBLOCK ? -EBUSY : lock;
 	}
-	links = detach_others(pin_path, NULL, 0);
+	filters = tc_detach_others(pin_path, NULL, 0);
+	links = filters < 0 ? filters : detach_others(pin_path, NULL, 0);
 	err = links < 0 ? links : empty_folder(pin_path);
 	if (!err && rmdir(pin_path))
 		err = -errno;

@@ -9,8 +9,8 @@
 /*
  * Makes what `c` says true: maps pinned (those there already are kept, with the live transactions in
  * them), values of the configuration written into new maps, programs attached to each interface by a
- * pinned bpf_link, replaced in place where one is there already; links of interfaces no longer named
- * are taken away. Nothing is left half done: on failure what this call made is undone.
+ * pinned bpf_link or, at TC egress, as a filter, replaced in place where one is there already; those of
+ * interfaces no longer named are taken away. Nothing is left half done: on failure what this call made is undone.
  * Returns 0 or -errno with a sentence in `why` (cause and remedy).
  */
 int load(const struct config *c, char *why, size_t why_size);

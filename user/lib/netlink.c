@@ -101,6 +101,14 @@ static void on_neighbour(const struct nlmsghdr *nlh, const struct netlink_handle
 		h->neighbour(h->ctx, &n);
 }
 
+static void on_tc_gone(const struct nlmsghdr *nlh, const struct netlink_handlers *h)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+	if (h->tc_gone)
+		h->tc_gone(h->ctx, tc->tcm_ifindex);
+}
+
 static int on_message(const struct nlmsghdr *nlh, void *data)
 {
 	switch (nlh->nlmsg_type) {
@@ -111,6 +119,10 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
 		on_neighbour(nlh, data);
+		break;
+	case RTM_DELTFILTER:
+	case RTM_DELQDISC:
+		on_tc_gone(nlh, data);
 		break;
 	}
 	return MNL_CB_OK;
@@ -133,7 +145,7 @@ static int open_socket(unsigned groups, int flags)
 
 int netlink_listen(void)
 {
-	int fd = open_socket(RTMGRP_LINK | RTMGRP_NEIGH, SOCK_NONBLOCK), bytes = QUEUE_BYTES;
+	int fd = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC, SOCK_NONBLOCK), bytes = QUEUE_BYTES;
 
 	/* as far as rights allow: too small a queue means another dump, no more */
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))

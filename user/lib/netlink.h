@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Links and neighbours as rtnetlink tells of them: all of them once, then each change. */
+/* Links and neighbours as rtnetlink tells of them: all of them once, then each change; and what is taken off at TC. */
 #ifndef SIPRTX_NETLINK_H
 #define SIPRTX_NETLINK_H
 
@@ -31,6 +31,8 @@ struct netlink_handlers {
 	void (*link)(void *ctx, const struct netlink_link *l);
 	/* NULL: a dump leaves the neighbours out */
 	void (*neighbour)(void *ctx, const struct netlink_neighbour *n);
+	/* a filter or a qdisc was taken off this interface; no part of a dump */
+	void (*tc_gone)(void *ctx, uint32_t ifindex);
 	void *ctx;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "attach_tc.h"
 #include "check.h"
 #include "fill.h"
 
@@ -31,6 +32,13 @@ const char *attach_name(enum siprtx_attach attach)
 		[ATTACH_NONE] = "none", [ATTACH_NATIVE] = "native", [ATTACH_GENERIC] = "generic"};
 
 	return names[attach];
+}
+
+const char *capture_name(const struct status_interface *i)
+{
+	if (i->egress)
+		return "egress";
+	return i->side == SIDE_INSIDE && i->attach != ATTACH_NONE ? "xdp" : NULL;
 }
 
 static void totals(const struct sample *s, uint64_t out[TOTALS])
@@ -70,6 +78,7 @@ static void read_interface(const struct cli *cli, struct status *s, const char *
 	memcpy(i->name, name, sizeof(i->name));
 	i->side = side;
 	i->attach = attach_state(cli->config.pin_path, name);
+	i->egress = side == SIDE_OUTSIDE && tc_is_attached(cli->config.pin_path, name);
 	i->up = known && known->up;
 	if (!known || side != SIDE_OUTSIDE || known->outside >= MAX_OUTSIDE)
 		return;
@@ -81,19 +90,24 @@ static void read_interface(const struct cli *cli, struct status *s, const char *
 static void judge(const struct cli *cli, struct status *s)
 {
 	struct siprtx_interface attached[MAX_INTERFACES] = {0};
+	char egress[MAX_INTERFACES][IFNAMSIZ];
 	struct health_facts facts = {
 		.config = &cli->config,
 		.meta = &s->meta,
 		.attached = attached,
+		.egress = egress,
 		.capture = cli->pins.in_force->tunables[TUN_capture],
 		.gone = controller_gone(&s->meta),
 		.now_ns = s->now_ns,
 	};
 	unsigned i;
 
-	for (i = 0; i < s->n_interfaces; i++)
+	for (i = 0; i < s->n_interfaces; i++) {
 		if (s->interface[i].attach != ATTACH_NONE)
 			memcpy(attached[facts.n_attached++].name, s->interface[i].name, IFNAMSIZ);
+		if (s->interface[i].egress)
+			memcpy(egress[facts.n_egress++], s->interface[i].name, IFNAMSIZ);
+	}
 	s->health = health_judge(&facts, &s->reasons);
 	health_warn(s->slots_used, s->slots_total, &s->warnings);
 }
@@ -114,7 +128,7 @@ static int status_read(const struct cli *cli, struct status *s)
 	s->slots_used = s->held.slots;
 	read_rates(cli, s);
 	read_lateness(pins, s);
-	for (i = 0; i < cli->config.n_inside; i++)
+	for (i = 0; i < cli->config.n_inside && !config_takes_egress(&cli->config); i++)
 		read_interface(cli, s, cli->config.inside[i], SIDE_INSIDE);
 	for (i = 0; i < cli->config.n_outside; i++)
 		read_interface(cli, s, cli->config.outside[i], SIDE_OUTSIDE);
@@ -195,7 +209,7 @@ static int print_totals(const struct cli *cli, const struct status *s)
 
 static int print_interfaces(const struct cli *cli, const struct status *s)
 {
-	struct table *t = table_new("INTERFACE:SIDE:PROGRAM:LINK:>HEARTBEAT");
+	struct table *t = table_new("INTERFACE:SIDE:PROGRAM:CAPTURE:LINK:>HEARTBEAT");
 	unsigned i;
 
 	for (i = 0; t && i < s->n_interfaces; i++) {
@@ -204,6 +218,7 @@ static int print_interfaces(const struct cli *cli, const struct status *s)
 		table_cell(t, PLAIN, "%s", f->name);
 		table_cell(t, PLAIN, "%s", f->side == SIDE_OUTSIDE ? "outside" : "inside");
 		table_cell(t, f->attach == ATTACH_NONE ? RED : PLAIN, "%s", attach_name(f->attach));
+		table_cell(t, PLAIN, "%s", capture_name(f) ?: "-");
 		table_cell(t, f->up ? PLAIN : RED, "%s", f->up ? "up" : "down");
 		if (f->side != SIDE_OUTSIDE)
 			table_cell(t, PLAIN, "-");

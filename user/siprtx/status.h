@@ -27,13 +27,15 @@ enum status_total {
 /* Does this counter tell of requests that could not be helped? */
 static inline bool is_unhelped(unsigned c)
 {
-	return (c >= CNT_no_slot && c <= CNT_no_controller) || c == CNT_over_rate_source || c == CNT_over_rate;
+	return (c >= CNT_no_slot && c <= CNT_no_controller) || c == CNT_over_rate_source || c == CNT_over_rate ||
+	       c == CNT_gso;
 }
 
 struct status_interface {
 	char name[IFNAMSIZ];
 	enum siprtx_side side;
 	enum siprtx_attach attach;
+	bool egress; /* the program that takes messages is at its TC egress */
 	bool up;
 	bool beats;	  /* an outside interface, and it has a heartbeat */
 	uint64_t beat_ns; /* age */
@@ -63,6 +65,8 @@ extern const char *const stat_name[STAT_COUNT], *const stat_help[STAT_COUNT];
 
 const char *health_name(enum health health);
 const char *attach_name(enum siprtx_attach attach);
+/* At which hook messages are taken on this interface, NULL: at none. */
+const char *capture_name(const struct status_interface *i);
 /* NULL: no memory */
 json_t *status_json(const struct cli *cli, const struct status *s);
 

@@ -65,9 +65,9 @@ int claim_again(const struct config *config, bool may_load, char *why, size_t wh
 	if (load_is_done(config))
 		return 0;
 	if (may_load)
-		return load(config, why, why_size);
+		return load(config, why, why_size) ?: 1;
 	snprintf(why, why_size,
-		 "an interface came back without its programs, and siprtxd has no right to attach them: calls pass "
+		 "an interface is without its programs, and siprtxd has no right to attach them: calls pass "
 		 "unhelped there. Run: systemctl restart siprtx-load, or as root: siprtx load.");
 	return -EPERM;
 }

@@ -210,13 +210,23 @@ static void on_neighbour(void *ctx, const struct netlink_neighbour *n)
 	sender_learn_neighbour(&c->sender, n);
 }
 
+/* Somebody's filter, or siprtx's own: load_again() looks. */
+static void on_tc_gone(void *ctx, uint32_t ifindex)
+{
+	struct controller *c = ctx;
+
+	c->reload |= config_takes_egress(c->config) && sender_is_outside(&c->sender, ifindex);
+}
+
 static void on_netlink(struct controller *c)
 {
-	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
+	const struct netlink_handlers handlers = {on_link, on_neighbour, on_tc_gone, c};
 	int err = netlink_read(c->netlink, &handlers);
 
-	if (err == -ENOBUFS)
+	if (err == -ENOBUFS) {
+		c->reload = true; /* what was taken off is in no dump */
 		err = netlink_dump(&handlers);
+	}
 	if (err)
 		log_warning("netlink does not answer: %s. Changes of links and neighbours may be missed; start siprtxd "
 			    "again if it lasts.",
@@ -252,7 +262,7 @@ static void take_values(struct controller *c)
 /* An interface of ours came back: its programs went with the former one. */
 static void load_again(struct controller *c, uint64_t now)
 {
-	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
+	const struct netlink_handlers handlers = {.link = on_link, .neighbour = on_neighbour, .ctx = c};
 	char why[1024] = "";
 	int err;
 
@@ -260,12 +270,12 @@ static void load_again(struct controller *c, uint64_t now)
 		return;
 	c->reload_ns = now + RELOAD_NS;
 	err = claim_again(c->config, c->may_load, why, sizeof(why));
-	if (err && !c->reload_failed)
+	if (err < 0 && !c->reload_failed)
 		log_error("%s%s", why, c->may_load ? " It is tried again every second." : "");
-	else if (!err)
+	else if (err > 0 || (!err && c->reload_failed))
 		log_info("programs attached again");
-	c->reload_failed = err;
-	if (err)
+	c->reload_failed = err < 0;
+	if (err < 0)
 		return;
 	c->reload = false;
 	sender_rename(&c->sender);
@@ -433,7 +443,7 @@ static int open_fds(struct controller *c)
 /* The folder, the maps and what of them is mirrored here. */
 static int open_all(struct controller *c)
 {
-	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
+	const struct netlink_handlers handlers = {.link = on_link, .neighbour = on_neighbour, .ctx = c};
 	int err = claim_pins(c->config, &c->pins, &c->lock);
 
 	if (err)

@@ -18,6 +18,8 @@
 #define RETRY_NS	 (1000 * MS)
 #define REAP_BATCH	 64
 
+static const uint8_t no_next_hop[16];
+
 int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside)
 {
 	uint32_t n = pins->entries[PIN_slots];
@@ -203,6 +205,9 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 	const uint8_t *dst, *src;
 	uint32_t link = frame->egress;
 
+	/* taken at TC egress, and the way it went is the kernel's secret */
+	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
+		return true;
 	if (s->mac_epoch[slot] == s->neighbours.epoch && !(frame->wire & WIRE_NO_MAC))
 		return true;
 	/* without a tag it is the outside interface itself, which may have been made anew since */
@@ -310,6 +315,14 @@ void sender_flush(struct sender *s)
 		log_debug("%s: %s", p->name, strerror(-err));
 		close_port(s, i);
 	}
+}
+
+bool sender_is_outside(const struct sender *s, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < s->n_ports; i++)
+		if (s->port[i].ifindex == ifindex)
+			return true;
+	return false;
 }
 
 bool sender_is_well(const struct sender *s, unsigned port)

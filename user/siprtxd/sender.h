@@ -76,6 +76,8 @@ int sender_inside(const struct sender *s, uint32_t ifindex, const uint8_t **mac)
 void sender_made(struct sender *s, uint32_t slot);
 /* Wakes the kernel up for what was sent, takes back what it is done with. */
 void sender_flush(struct sender *s);
+/* Is this the number of an outside interface? */
+bool sender_is_outside(const struct sender *s, uint32_t ifindex);
 /* May this interface's heartbeat go on? */
 bool sender_is_well(const struct sender *s, unsigned port);
 

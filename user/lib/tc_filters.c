@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tc_filters.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES 32768
+
+struct one_filter {
+	char kind[16], program[sizeof(EGRESS_PROGRAM)]; /* cut: libbpf adds the id to the name */
+	__u32 prog_id;
+};
+
+struct dump {
+	struct tc_filters *out;
+	__u32 parent;
+};
+
+static void copy_text(char *to, size_t size, const struct nlattr *attr)
+{
+	size_t n = strnlen(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+
+	n = n < size ? n : size - 1;
+	memcpy(to, mnl_attr_get_payload(attr), n);
+	to[n] = '\0';
+}
+
+static int on_option(const struct nlattr *attr, void *data)
+{
+	struct one_filter *f = data;
+
+	if (mnl_attr_get_type(attr) == TCA_BPF_NAME)
+		copy_text(f->program, sizeof(f->program), attr);
+	else if (mnl_attr_get_type(attr) == TCA_BPF_ID)
+		f->prog_id = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+/* A message without a handle tells of a priority, the others of a filter each. */
+static int on_filter(const struct nlmsghdr *nlh, void *data)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+	struct one_filter f = {};
+	struct dump *d = data;
+	const struct nlattr *attr;
+	bool place;
+
+	if (nlh->nlmsg_type != RTM_NEWTFILTER || !tc->tcm_handle)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*tc))
+	{
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			copy_text(f.kind, sizeof(f.kind), attr);
+		else if (mnl_attr_get_type(attr) == TCA_OPTIONS && !strcmp(f.kind, "bpf"))
+			mnl_attr_parse_nested(attr, on_option, &f);
+	}
+	place = d->parent == TC_H_MIN_EGRESS && tc->tcm_info >> 16 == EGRESS_PRIORITY;
+	if (place && tc->tcm_handle == EGRESS_HANDLE && !strcmp(f.program, EGRESS_PROGRAM)) {
+		d->out->prog_id = f.prog_id;
+		return MNL_CB_OK;
+	}
+	d->out->taken += place;
+	d->out->others++;
+	return MNL_CB_OK;
+}
+
+static int dump(int fd, unsigned ifindex, struct dump *d)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct tcmsg body;
+	} request = {
+		.nlh = {.nlmsg_len = sizeof(request),
+			.nlmsg_type = RTM_GETTFILTER,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.body = {.tcm_ifindex = (int)ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, d->parent)},
+	};
+	char buf[BUFFER_BYTES];
+	ssize_t n;
+	int more;
+
+	if (send(fd, &request, sizeof(request), 0) < 0)
+		return -errno;
+	do {
+		n = recv(fd, buf, sizeof(buf), 0);
+		more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, on_filter, d);
+	} while (more > MNL_CB_STOP);
+	/* a table that changed meanwhile: what was told stands */
+	return more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
+}
+
+int tc_filters(unsigned ifindex, struct tc_filters *out)
+{
+	static const __u32 sides[] = {TC_H_MIN_EGRESS, TC_H_MIN_INGRESS};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err = 0;
+	struct tc_filters found = {};
+
+	if (fd < 0)
+		return -errno;
+	for (unsigned i = 0; i < 2 && !err; i++)
+		err = dump(fd, ifindex, &(struct dump){.out = &found, .parent = sides[i]});
+	close(fd);
+	if (!err)
+		*out = found;
+	return err;
+}
