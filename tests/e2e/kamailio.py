@@ -79,9 +79,7 @@ failure_route[NONE] {{
 
 def host(configuration="", **options):
     """An edge whose softswitch runs on it: mode = host."""
-    edge = Edge(configuration, mode="host", **options)
-    del edge.settings["inside"]
-    return edge
+    return Edge(configuration, mode="host", inside=None, **options)
 
 
 class Kamailio:

@@ -7,8 +7,9 @@
  *
  * silent: the gateway never answers; the INVITE must arrive at the times -w, by default the list of the test's profile.
  * answered: 100 after the second datagram, 200 later; no third datagram may come, both responses must reach the
- * softswitch as they were sent. All datagrams come from one address, whatever the edge makes of it. stream: until SIGTERM an INVITE each 10 ms, its answer at once; none of either may be
- * lost. -o: the softswitch sends copies of its own then. -s: where the softswitch is, by default vm-sw.
+ * softswitch as they were sent. All datagrams come from one address, whatever the edge makes of it. stream: until
+ * SIGTERM an INVITE each 10 ms, its answer at once; none of either may be lost. -o: the softswitch sends copies of its
+ * own then. -s: where the softswitch is, by default vm-sw.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -375,13 +376,10 @@ int main(int argc, char **argv)
 	c.wanted = read_times(&c, SCHEDULE);
 	while ((option = getopt(argc, argv, "s:o:w:")) != -1) {
 		if (option == 's')
-			namespace = optarg;
-		else if (option == 'o')
-			c.own = read_times(&c, optarg);
-		else if (option == 'w')
-			c.wanted = read_times(&c, optarg);
-		else
-			fail(&c, "unknown option");
+		namespace = optarg;
+		else if (option == 'o') c.own = read_times(&c, optarg);
+		else if (option == 'w') c.wanted = read_times(&c, optarg);
+		else fail(&c, "unknown option");
 	}
 	if (argc - optind != 5)
 		fail(&c, "wants NAME silent|answered|stream SOFTSWITCH GATEWAY CALL-ID");
