@@ -81,7 +81,7 @@ unit: $(UNIT) ## unit tests
 sanitize: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" unit
 
-lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h $(B)/prog/scan.skel.h ## clang-format, clang-tidy and the house's rules
+lint: $(B)/siprtx.skel.h $(B)/bench/bench.skel.h $(B)/prog/scan.skel.h $(B)/prog/tagged.skel.h ## clang-format, clang-tidy and the house's rules
 	@BUILD=$(abspath $(B)) scripts/lint
 format: ## rewrite all C files by .clang-format
 	clang-format -i $$(find include bpf user tests -name '*.[ch]')
@@ -95,12 +95,12 @@ fuzz: $(B)/fuzz/fuzz_sip ## the scanner under libFuzzer for FUZZ_SECONDS (60)
 		-dict=tests/fuzz/sip.dict $(B)/fuzz/corpus tests/fuzz/corpus tests/fuzz/seeds && echo "1 passed, 0 failed" || { echo "0 passed, 1 failed"; exit 1; }
 
 # The kernel side's programs, run by BPF_PROG_TEST_RUN.
-$(B)/prog/scan.bpf.o: tests/prog/scan.bpf.c
+$(B)/prog/%.bpf.o: tests/prog/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
-$(B)/prog/scan.skel.h: $(B)/prog/scan.bpf.o
-	$(BPFTOOL) gen skeleton $< name scan_bpf > $@.tmp && mv $@.tmp $@
-$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h
+$(B)/prog/%.skel.h: $(B)/prog/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+$(B)/prog/%.o: tests/prog/%.c | $(B)/siprtx.skel.h $(B)/prog/scan.skel.h $(B)/prog/tagged.skel.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/prog -c $< -o $@
 $(PLAIN): $(B)/prog/%.o: tests/fuzz/%.c

@@ -100,7 +100,7 @@ static __always_inline int keep_as_it_leaves(struct __sk_buff *skb, const struct
 	out.ifindex = known->ifindex;
 	out.outside = known->outside;
 	if (read_tags(skb, p, l2, &out))
-		return CNT_not_ip;
+		return CNT_tags;
 	__builtin_memcpy(leaves.dmac, l2, ETH_ALEN);
 	__builtin_memcpy(leaves.smac, l2 + ETH_ALEN / 2, ETH_ALEN);
 	keep_next_hop(skb, p, slot, &leaves, out.tags);

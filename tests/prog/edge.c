@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -51,6 +52,14 @@ static int program_on(const char *ifname)
 	assert_int_equal(bpf_xdp_query_id(if_nametoindex(ifname), 0, &id), 0);
 	assert_true(id);
 	return bpf_prog_get_fd_by_id(id);
+}
+
+static int pinned_egress(const struct edge *e)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/egress_out0", e->pin_path);
+	return bpf_obj_get(path);
 }
 
 static void make_links(void)
@@ -119,9 +128,10 @@ void edge_up(struct edge *e, char *const *overrides)
 	assert_int_equal(pins_open(&e->pins, e->pin_path, true), 0);
 	e->in_ifindex = if_nametoindex("in0");
 	e->out_ifindex = if_nametoindex("out0");
-	e->inside = program_on("in0");
 	e->outside = program_on("out0");
-	assert_true(e->inside >= 0 && e->outside >= 0);
+	e->inside = config_takes_egress(&e->config) ? -1 : program_on("in0");
+	e->egress = config_takes_egress(&e->config) ? pinned_egress(e) : -1;
+	assert_true(e->outside >= 0 && (e->inside >= 0 || e->egress >= 0));
 	e->pins.meta->alive_ns = e->pins.meta->heartbeat[0] = now_ns() + 3600000000000ull;
 }
 
@@ -131,6 +141,7 @@ void edge_down(struct edge *e)
 
 	close(e->inside);
 	close(e->outside);
+	close(e->egress);
 	pins_close(&e->pins);
 	assert_int_equal(unload(e->pin_path, why, sizeof(why)), 0);
 	config_free(&e->config);
@@ -230,11 +241,12 @@ void frame_build(struct frame *f, const struct shape *s, const void *message, si
 	f->len += s->padding;
 }
 
-int run(int prog_fd, const struct frame *in, struct frame *out)
+int run_skb(int prog_fd, const struct frame *in, struct frame *out, struct __sk_buff *skb)
 {
 	struct frame after;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->data, .data_size_in = in->len, .data_out = after.data,
-		    .data_size_out = sizeof(after.data), .repeat = 1);
+		    .data_size_out = sizeof(after.data), .repeat = 1, .ctx_in = skb,
+		    .ctx_size_in = skb ? sizeof(*skb) : 0);
 
 	if (bpf_prog_test_run_opts(prog_fd, &opts))
 		fail_msg("BPF_PROG_TEST_RUN: %m");
@@ -242,6 +254,11 @@ int run(int prog_fd, const struct frame *in, struct frame *out)
 	if (out)
 		*out = after;
 	return opts.retval;
+}
+
+int run(int prog_fd, const struct frame *in, struct frame *out)
+{
+	return run_skb(prog_fd, in, out, NULL);
 }
 
 uint64_t counter(const struct edge *e, unsigned index)

@@ -21,7 +21,7 @@
 struct edge {
 	struct config config;
 	struct pins pins;
-	int inside, outside; /* program fds */
+	int inside, outside, egress; /* program fds; -1: not loaded, inside with capture = egress, else egress */
 	unsigned in_ifindex, out_ifindex;
 	char pin_path[64];
 };
@@ -63,6 +63,9 @@ struct shape { /* how to build a frame round a message; zero is IPv4, no tags, n
 void frame_build(struct frame *f, const struct shape *s, const void *message, size_t len);
 /* Runs a program on it. Returns the verdict; *out (may be NULL) the frame after. */
 int run(int prog_fd, const struct frame *in, struct frame *out);
+struct __sk_buff;
+/* The same for one of TC, with what its skb says beside the frame: BPF_PROG_TEST_RUN takes some fields alone. */
+int run_skb(int prog_fd, const struct frame *in, struct frame *out, struct __sk_buff *skb);
 /* Sum over CPUs of a counter. */
 uint64_t counter(const struct edge *e, unsigned index);
 void counters_clear(const struct edge *e);

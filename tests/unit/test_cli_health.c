@@ -124,6 +124,24 @@ static void without_an_inside_program_nothing_is_captured(void **state)
 	assert_health(f, HEALTH_INACTIVE, 1, "no program is attached to inside interface in0");
 }
 
+/* With capture at egress it is the outside's filter that counts, and nothing is asked of the inside. */
+static void without_the_filter_at_egress_nothing_is_captured(void **state)
+{
+	static const char egress[][IFNAMSIZ] = {"out0", "out1"};
+	struct fixture *f = *state;
+
+	f->config.capture = CAPTURE_EGRESS;
+	f->attached[0].name[0] = '\0';
+	f->facts.egress = egress;
+	f->facts.n_egress = 2;
+	assert_health(f, HEALTH_ACTIVE, 0, NULL);
+	f->facts.n_egress = 1;
+	assert_health(f, HEALTH_DEGRADED, 1, "no program is at TC egress of outside interface out1");
+	problems_free(&f->reasons);
+	f->facts.n_egress = 0;
+	assert_health(f, HEALTH_INACTIVE, 2, "no program is at TC egress of outside interface out0");
+}
+
 static void an_interface_only_the_configuration_names_is_missing(void **state)
 {
 	struct fixture *f = *state;
@@ -159,6 +177,7 @@ int main(void)
 		TEST(no_heartbeat_is_inactive),
 		TEST(a_link_that_is_down_is_named),
 		TEST(without_an_inside_program_nothing_is_captured),
+		TEST(without_the_filter_at_egress_nothing_is_captured),
 		TEST(an_interface_only_the_configuration_names_is_missing),
 		TEST(capture_off_is_inactive),
 		TEST(a_failing_journal_is_degraded),

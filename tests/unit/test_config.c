@@ -86,8 +86,12 @@ static const struct fault {
 	/* [siprtx] */
 	{"[siprtx]\noutside = eth1\n", 1, "inside is not set", "inside = eth0"},
 	{"[siprtx]\ninside = eth0\n", 1, "outside is not set", "outside = eth1"},
-	{"[siprtx]\nmode = host\noutside = eth1\n", 2, "mode = host is not in this version", "Use mode = inline"},
-	{SIDES "mode = bridge\n", 4, "mode cannot be \"bridge\"", "Use inline"},
+	{"[siprtx]\nmode = host\ninside = eth0\noutside = eth1\n", 3, "inside has no meaning with mode = host",
+	 "Remove the line"},
+	{"[siprtx]\nmode = host\noutside = eth1\ncapture = xdp\n", 4, "XDP does not see what this host sends",
+	 "capture = auto"},
+	{"[siprtx]\nforward = xdp\nmode = host\noutside = eth1\n", 2, "forward = xdp cannot be", "forward = kernel"},
+	{SIDES "mode = bridge\n", 4, "mode cannot be \"bridge\"", "Use inline or host"},
 	{SIDES "mode = Inline\n", 4, "mode cannot be \"Inline\"", "Use inline"},
 	{"[siprtx]\ninside = eth0\noutside = eth1,eth0\n", 3, "eth0 is both inside and outside", "one side"},
 	{"[siprtx]\ninside = eth0,\noutside = eth1\n", 2, "\"\": it is empty", "comma"},
@@ -112,8 +116,13 @@ static const struct fault {
 	{SIDES "max_transactions = -100\n", 4, "\"-100\": it is negative", "16 to 4194304"},
 	{SIDES "max_transactions = 100.0\n", 4, "\"100.0\": it is not a whole number", "16 to 4194304"},
 	{SIDES "forward = yes\n", 4, "forward cannot be \"yes\"", "Use kernel or xdp"},
-	{SIDES "capture = tc\n", 4, "capture cannot be \"tc\"", "Use auto or xdp"},
-	{SIDES "capture = egress\n", 4, "capture = egress is not in this version", "Use capture = auto"},
+	{SIDES "capture = tc\n", 4, "capture cannot be \"tc\"", "Use auto or xdp or egress"},
+	{SIDES "capture = egress\nforward = xdp\n", 5, "forward = xdp cannot be with capture at egress",
+	 "forward = kernel"},
+	{SIDES "capture = egress\n[gateway g]\naddress = 192.0.2.1\non_exhausted = reply-408\n", 7,
+	 "gateway g cannot be answered for with capture at egress", "capture = xdp"},
+	{"[gateway g]\naddress = 192.0.2.1\non_exhausted = reply-503\n[siprtx]\nmode = host\noutside = eth1\n", 3,
+	 "siprtx sees no way back", "on_exhausted = record"},
 	{SIDES "zerocopy = maybe\n", 4, "zerocopy cannot be \"maybe\"", "Use no or yes"},
 	{SIDES "pin_path = siprtx\n", 4, "\"siprtx\": it is not an absolute path", "/"},
 	{SIDES "journal = exhausted.jsonl\n", 4, "\"exhausted.jsonl\": it is not an absolute path", "/"},
@@ -388,6 +397,31 @@ static void test_a_good_file(void **state)
 	config_free(&c);
 }
 
+static void where_messages_are_taken(void **state)
+{
+	static const struct {
+		const char *text;
+		bool egress;
+	} cases[] = {
+		{SIDES, false},
+		{SIDES "capture = auto\n", false},
+		{SIDES "capture = xdp\n", false},
+		{SIDES "capture = egress\n", true},
+		{"[siprtx]\nmode = host\noutside = eth1\n", true},
+		{"[siprtx]\nmode = host\noutside = eth1,eth2\ncapture = auto\n", true},
+		{"[siprtx]\nmode = host\noutside = eth1\ncapture = egress\n", true},
+	};
+	struct config c;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		load_good(cases[i].text, NULL, &c);
+		assert_int_equal(config_takes_egress(&c), cases[i].egress);
+		assert_int_equal(c.n_inside, c.mode == MODE_INLINE);
+		config_free(&c);
+	}
+}
+
 static void assert_defaults(const struct config *c)
 {
 	assert_int_equal(c->mode, MODE_INLINE);
@@ -536,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_everything_is_named),
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_a_good_file),
+		cmocka_unit_test(where_messages_are_taken),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_the_example),
 		cmocka_unit_test(test_overrides),

@@ -107,6 +107,11 @@ static int remove_file(void)
 	return result(unlink("/tmp/siprtx-is-not-there"));
 }
 
+static int rename_file(void)
+{
+	return result(rename("/tmp/siprtx-is-not-there", "/tmp/siprtx-nor-this"));
+}
+
 static int other_user(void)
 {
 	return result(setuid(getuid()));
@@ -162,6 +167,7 @@ static void what_siprtxd_never_does_is_refused(void **state)
 	assert_int_equal(under_filter(false, detach_link), ENOSYS);
 	assert_int_equal(under_filter(false, executable_memory), ENOSYS);
 	assert_int_equal(under_filter(false, remove_file), ENOSYS);
+	assert_int_equal(under_filter(false, rename_file), ENOSYS);
 	assert_int_equal(under_filter(false, other_user), ENOSYS);
 	assert_int_equal(under_filter(false, thread_calls), ENOSYS);
 }
@@ -178,6 +184,7 @@ static void who_loads_may_load_and_no_more(void **state)
 	(void)state;
 	assert_int_not_equal(under_filter(true, load_program), ENOSYS);
 	assert_int_equal(under_filter(true, remove_file), ENOENT);
+	assert_int_equal(under_filter(true, rename_file), ENOENT);
 	assert_int_equal(under_filter(true, serve), 0);
 	assert_int_equal(under_filter(true, run_program), ENOSYS);
 	assert_int_equal(under_filter(true, trace), ENOSYS);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "check_link.h"
+#include "check_netfilter.h"
 #include "check_rights.h"
 #include "load.h"
 #include "rights.h"
@@ -281,6 +282,7 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 		check_journal(c, &who, problems);
 	}
 	check_conntrack(c, problems);
+	check_netfilter(c, problems);
 	if (c->mode == MODE_INLINE)
 		check_forwarding(c, problems);
 	check_patience(c, problems);

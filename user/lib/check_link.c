@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "netlink.h"
+#include "tc_filters.h"
 
 struct wanted {
 	const char *name;
@@ -72,10 +73,29 @@ static void check_program(const struct config *c, const char *name, const char *
 	problem_add(problems, PROBLEM_ERROR, where, remedy, "another XDP program (id %u) is on %s", id, name);
 }
 
+static void check_egress(const char *name, const char *where, struct problems *problems)
+{
+	unsigned ifindex = if_nametoindex(name);
+	struct tc_filters found;
+	char remedy[128];
+
+	if (!ifindex || tc_filters(ifindex, &found) || !found.taken)
+		return;
+	snprintf(remedy, sizeof(remedy), "Take it off: tc filter del dev %s egress pref %u, or give it another priority",
+		 name, EGRESS_PRIORITY);
+	problem_add(problems, PROBLEM_ERROR, where, remedy, "another filter has siprtx's priority %u at TC egress of %s",
+		    EGRESS_PRIORITY, name);
+}
+
 void check_attached(const struct config *c, struct problems *problems)
 {
-	for (unsigned i = 0; i < c->n_inside; i++)
+	bool egress = config_takes_egress(c);
+
+	for (unsigned i = 0; i < c->n_inside && !egress; i++)
 		check_program(c, c->inside[i], config_where(c, "inside"), problems);
-	for (unsigned i = 0; i < c->n_outside; i++)
+	for (unsigned i = 0; i < c->n_outside; i++) {
 		check_program(c, c->outside[i], config_where(c, "outside"), problems);
+		if (egress)
+			check_egress(c->outside[i], config_where(c, "outside"), problems);
+	}
 }

@@ -7,7 +7,7 @@
 #include "problem.h"
 
 /* Error: not there, no Ethernet, a VLAN device. Warning: down. */
-/* Error: another XDP program is on one of them, and none of siprtx's. */
+/* Error: another XDP program is on one of them, and none of siprtx's; another filter in the place of siprtx's. */
 void check_attached(const struct config *c, struct problems *problems);
 void check_links(const struct config *c, struct problems *problems);
 

@@ -32,7 +32,7 @@ static const char serving[] =
 
 /* Pins are made and given away; libraries of the user database may be opened. */
 static const char loading[] =
-	"bpf mmap mprotect mkdir mkdirat rmdir unlink unlinkat chmod fchmodat chown lchown fchownat socket "
+	"bpf mmap mprotect mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 symlink symlinkat chmod fchmodat chown lchown fchownat socket "
 	"fchmodat2 memfd_create";
 
 static const int domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_XDP};

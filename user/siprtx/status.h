@@ -28,7 +28,7 @@ enum status_total {
 static inline bool is_unhelped(unsigned c)
 {
 	return (c >= CNT_no_slot && c <= CNT_no_controller) || c == CNT_over_rate_source || c == CNT_over_rate ||
-	       c == CNT_gso;
+	       c == CNT_gso || c == CNT_tags;
 }
 
 struct status_interface {

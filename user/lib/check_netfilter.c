@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "check_netfilter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES 32768
+
+struct chain {
+	char table[40], name[40], type[16];
+	uint32_t hook, rules, policy;
+	bool base;
+};
+
+struct found {
+	char nat[112], filter[112]; /* the first of each, in words; empty: none */
+};
+
+static int on_hook(const struct nlattr *attr, void *data)
+{
+	struct chain *c = data;
+
+	if (mnl_attr_get_type(attr) == NFTA_HOOK_HOOKNUM) {
+		c->hook = ntohl(mnl_attr_get_u32(attr));
+		c->base = true;
+	}
+	return MNL_CB_OK;
+}
+
+static void read_attribute(const struct nlattr *attr, struct chain *c)
+{
+	switch (mnl_attr_get_type(attr)) {
+	case NFTA_CHAIN_TABLE:
+		snprintf(c->table, sizeof(c->table), "%s", mnl_attr_get_str(attr));
+		break;
+	case NFTA_CHAIN_NAME:
+		snprintf(c->name, sizeof(c->name), "%s", mnl_attr_get_str(attr));
+		break;
+	case NFTA_CHAIN_TYPE:
+		snprintf(c->type, sizeof(c->type), "%s", mnl_attr_get_str(attr));
+		break;
+	case NFTA_CHAIN_HOOK:
+		mnl_attr_parse_nested(attr, on_hook, c);
+		break;
+	case NFTA_CHAIN_USE:
+		c->rules = ntohl(mnl_attr_get_u32(attr));
+		break;
+	case NFTA_CHAIN_POLICY:
+		c->policy = ntohl(mnl_attr_get_u32(attr));
+		break;
+	}
+}
+
+static int on_chain(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(nlh);
+	struct chain c = {.policy = NF_ACCEPT};
+	struct found *found = data;
+	const struct nlattr *attr;
+
+	if (nf->nfgen_family != NFPROTO_IPV4 && nf->nfgen_family != NFPROTO_IPV6 && nf->nfgen_family != NFPROTO_INET)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*nf))
+	{
+		read_attribute(attr, &c);
+	}
+	if (c.base && !strcmp(c.type, "nat") && c.rules && !*found->nat)
+		snprintf(found->nat, sizeof(found->nat), "nftables chain %s of table %s", c.name, c.table);
+	if (c.base && !strcmp(c.type, "filter") && c.hook == NF_INET_FORWARD && (c.rules || c.policy == NF_DROP) &&
+	    !*found->filter)
+		snprintf(found->filter, sizeof(found->filter), "nftables chain %s of table %s", c.name, c.table);
+	return MNL_CB_OK;
+}
+
+/* 0, or -errno: -EPERM without CAP_NET_ADMIN, -EINVAL or -EPROTONOSUPPORT on a kernel without nftables. */
+static int ask_nftables(struct found *found)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct nfgenmsg body;
+	} request = {
+		.nlh = {.nlmsg_len = sizeof(request),
+			.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.body = {.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0},
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER), more = MNL_CB_ERROR, err;
+	char buf[BUFFER_BYTES];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (send(fd, &request, sizeof(request), 0) > 0)
+		do {
+			n = recv(fd, buf, sizeof(buf), 0);
+			more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, on_chain, found);
+		} while (more > MNL_CB_STOP);
+	err = more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
+	close(fd);
+	return err;
+}
+
+/* The older iptables has tables of its own; the file is root's. */
+static void ask_iptables(struct found *found)
+{
+	static const char *const files[] = {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
+	char table[32];
+
+	for (unsigned i = 0; i < 2 && !*found->nat; i++) {
+		FILE *f = fopen(files[i], "re");
+
+		while (f && fgets(table, sizeof(table), f))
+			if (!strcmp(table, "nat\n"))
+				snprintf(found->nat, sizeof(found->nat), "iptables table nat");
+		if (f)
+			fclose(f);
+	}
+}
+
+static long flows_of_conntrack(void)
+{
+	FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
+	long n = 0;
+
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = 0;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+void check_netfilter(const struct config *c, struct problems *problems)
+{
+	static const char remedy[] = "Write capture = egress: messages are taken behind netfilter then, as they leave";
+	struct found found = {};
+	long flows;
+	int err;
+
+	if (c->mode != MODE_INLINE || config_takes_egress(c))
+		return;
+	err = ask_nftables(&found);
+	ask_iptables(&found);
+	flows = err == -EPERM ? flows_of_conntrack() : 0;
+	if (*found.nat)
+		problem_add(problems, PROBLEM_WARNING, "netfilter", remedy,
+			    "this host translates addresses (%s), and the copies siprtx sends are not translated",
+			    found.nat);
+	else if (*found.filter)
+		problem_add(problems, PROBLEM_WARNING, "netfilter", remedy,
+			    "this host filters what it forwards (%s), and the copies siprtx sends pass no filter",
+			    found.filter);
+	else if (flows > 0)
+		problem_add(problems, PROBLEM_WARNING, "netfilter", remedy,
+			    "conntrack is active (flows now: %ld): where this host translates addresses or filters, the "
+			    "copies siprtx sends know nothing of it",
+			    flows);
+}
