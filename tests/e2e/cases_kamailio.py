@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kamailio as the softswitch on siprtx's own host, its tm module's retransmission on."""
+import re
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
@@ -139,6 +140,43 @@ def rule_28_call_of_a_gateway_through_kamailio():
         expect_equal([int(f.payload[8:11]) for f in responses], [100, 180, 200, 200], "responses at the gateway, to INVITE and BYE")
         counters = edge.counters()
         expect_equal((counters["captured"], counters["absorbed"]), (0, 0), "counters captured, absorbed")
+
+
+@case(seconds=6)
+def rule_17_kamailio_cancels_once_it_may():
+    """The caller gives up while the gateway is silent; Kamailio sends its CANCEL after the 180 (RFC 3261 9.1). Until then the list goes on, then nothing; no record."""
+    with host(PROFILE) as edge, Kamailio(edge, "10.77.2.2") as kamailio:
+        gateway, call = kamailio.gateway("provisional.xml", pause=1200, code=180), kamailio.call("cancel.xml", pause=400)
+        for sipp in (call, gateway):
+            sipp.done(8)
+        time.sleep(1.5)
+        expect_times(kamailio.offsets(call), LIST[:2], "INVITEs")
+        kamailio.expect_codes(call, [100, 487])
+        kamailio.expect_once(call, "CANCEL", "ACK")
+        expect_equal((edge.counters()["cancel"], edge.stats()["cancelled"], edge.journal()), (1, 1, []), "counter cancel, cancelled, records")
+
+
+@case(seconds=7)
+def kamailio_waits_for_the_ack():
+    """confirm = 1: Kamailio refuses a call of the gateway, and that 408 goes out by siprtx's list, none of Kamailio's copies beside it, until the ACK."""
+    with host(PROFILE) as edge, Kamailio(edge, CALLER, fr_timer=1) as kamailio:
+        edge.siprtx("set", "confirm", "1")
+        time.sleep(0.1)
+        edge.softswitch()  # a silent subscriber
+        gateway, call = edge.gateway(), Call(to=kamailio.address, src="10.77.2.2")
+
+        def refusals():
+            return [a for a in gateway.got if a.data.startswith(b"SIP/2.0 408 ")]
+        gateway.send(call)
+        expect(wait_until(lambda: len(refusals()) == 3, 6, 0.005), f"{len(refusals())} responses, not 3")
+        to_tag = re.search(rb"To: [^\r]*;tag=([^\r]*)", refusals()[0].data).group(1).decode()
+        gateway.send(call.request("ACK", to_tag=to_tag, body=False), kamailio.address)
+        time.sleep(2.5)
+        got = refusals()
+        expect_times([a.time - got[0].time for a in got], LIST[:3], "408s at the gateway")
+        expect_equal(len({a.data for a in got}), 1, "different 408s")
+        counters = edge.counters()
+        expect_equal((counters["response_captured"], counters["absorbed"], counters["confirmed"]), (1, 1, 1), "counters response_captured, absorbed, confirmed")
 
 
 def ruleset(edge, rules):
