@@ -17,6 +17,14 @@ PROFILE = profile("steady", resend_interval="0.7,0.7,0.7,0.7,0.7,0.7", final_wai
 TWO = {"gateways": ["10.77.2.3/24"]}
 
 
+def ruleset(edge, rules):
+    edge.run(edge.edge_ns, "nft", "-f", "-", input=rules)
+
+
+MASQUERADE = "table ip nat { chain out { type nat hook postrouting priority srcnat; oifname out0 masquerade; }; }"
+FIREWALL = "table ip filter { chain forward { type filter hook forward priority filter; ip daddr 10.77.2.3 udp dport 5060 drop; }; }"
+
+
 @case(seconds=8)
 def kamailio_alone_sends_by_t1():
     """Without siprtx: Kamailio itself sends at 0, T1, 3 T1, 7 T1, gives up after fr_timer, and completes an answered call. What the other cases have to tell apart."""
@@ -108,21 +116,56 @@ def kamailio_gets_its_work_back():
         kamailio.expect_codes(call, [100, 408])
 
 
+def forked_call(edge, kamailio):
+    """Gateway A is silent, so that Kamailio gives it up without a word and sends the call to B, which answers after 1.2 s. Nothing more to A; B is served by the list until it answers; the call goes through."""
+    a, b = edge.gateway(), kamailio.gateway("proxied-gateway.xml", "10.77.2.3", pause=1200)
+    call = kamailio.call()
+    for sipp in (call, b):
+        sipp.done(10)
+    time.sleep(1)
+    expect_times(kamailio.offsets(call, "10.77.2.2"), LIST[:4], "INVITEs at A")
+    expect_times(kamailio.offsets(call, "10.77.2.3"), LIST[:2], "INVITEs at B")
+    for address in ("10.77.2.2", "10.77.2.3"):
+        first, *copies = kamailio.seen(call, address=address)
+        expect_equal({f.comparable() for f in copies}, {first.comparable()}, f"copies to {address} but for IP ID and checksums")
+        expect(all(not f.half_made and f.checksums_ok() for f in copies), f"a copy to {address} has a wrong checksum")
+    expect_equal({x.peer for x in a.got}, {("10.77.2.1", 5060)}, "senders of A's datagrams")
+    kamailio.expect_codes(call, [100, 180, 200])
+    kamailio.expect_once(call, "ACK", "BYE")
+    # Kamailio's own copies: at T1 and 3 T1 to A, at T1 to B
+    counters, stats = edge.counters(), edge.stats()
+    expect_equal((counters["captured"], counters["absorbed"]), (2, 3), "counters captured, absorbed")
+    expect_equal((stats["superseded"], stats["pending"], edge.journal()), (1, 0, []), "superseded, transactions calling, records")
+    return call
+
+
 @case(seconds=9)
 def rule_18_kamailio_forks_to_the_next_gateway():
     """Kamailio gives gateway A up in silence and sends the call to B: nothing more to A, B is served by the list until it answers; no record."""
     with host(PROFILE, **TWO) as edge, Kamailio(edge, "10.77.2.2", "10.77.2.3", fr_timer=2.5) as kamailio:
-        edge.gateway()
-        b, call = kamailio.gateway("proxied-gateway.xml", "10.77.2.3", pause=1200), kamailio.call()
-        for sipp in (call, b):
-            sipp.done(10)
-        time.sleep(2)
-        expect_times(kamailio.offsets(call, "10.77.2.2"), LIST[:4], "INVITEs at A")
-        expect_times(kamailio.offsets(call, "10.77.2.3"), LIST[:2], "INVITEs at B")
-        kamailio.expect_codes(call, [100, 180, 200])
+        call = forked_call(edge, kamailio)
         event = only([e for e in edge.json("events", "-n", "100")["events"] if e["event"] == "given_up"], "events that say given up")
         expect_fields(event, call_id=call.call_id, reason="superseded", gateway="10.77.2.2:5060")
-        expect_equal((edge.stats()["superseded"], edge.stats()["pending"], edge.journal()), (1, 0, []), "superseded, transactions calling, records")
+
+
+@case(seconds=9)
+def kamailio_on_a_bridged_host():
+    """The outside interface is a port of a bridge that has the host's address: captured, absorbed and answered as without."""
+    with host(PROFILE, start=False, **TWO) as edge:
+        for words in ("link add br0 type bridge", "address flush dev out0", "link set out0 master br0", "address add 10.77.2.1/24 dev br0", "link set br0 up"):
+            edge.run(edge.edge_ns, "ip", *words.split())
+        edge.run(edge.edge_ns, "ping", "-c", "1", "-W", "3", "10.77.2.2")
+        edge.start()
+        with Kamailio(edge, "10.77.2.2", "10.77.2.3", fr_timer=2.5) as kamailio:
+            forked_call(edge, kamailio)
+
+
+@case(seconds=9)
+def kamailio_in_a_container():
+    """Kamailio in a container of the host, which masquerades: mode = host takes what the host forwards, with its own address."""
+    with host(PROFILE, **TWO) as edge, Kamailio(edge, "10.77.2.2", "10.77.2.3", fr_timer=2.5, inside=True) as kamailio:
+        ruleset(edge, MASQUERADE)
+        forked_call(edge, kamailio)
 
 
 @case(seconds=6)
@@ -179,34 +222,12 @@ def kamailio_waits_for_the_ack():
         expect_equal((counters["response_captured"], counters["absorbed"], counters["confirmed"]), (1, 1, 1), "counters response_captured, absorbed, confirmed")
 
 
-def ruleset(edge, rules):
-    edge.run(edge.edge_ns, "nft", "-f", "-", input=rules)
-
-
-MASQUERADE = "table ip nat { chain out { type nat hook postrouting priority srcnat; oifname out0 masquerade; }; }"
-FIREWALL = "table ip filter { chain forward { type filter hook forward priority filter; ip daddr 10.77.2.3 udp dport 5060 drop; }; }"
-
-
 @case(seconds=9)
 def kamailio_behind_a_masquerading_edge():
     """capture = egress, the edge masquerades: the copies carry its address as the first datagram does; A is silent, B answers, and the call goes through."""
     with Edge(PROFILE, capture="egress", **TWO) as edge, Kamailio(edge, "10.77.2.2", "10.77.2.3", fr_timer=2.5, inside=True) as kamailio:
         ruleset(edge, MASQUERADE)
-        a = edge.gateway()
-        b, call = kamailio.gateway("proxied-gateway.xml", "10.77.2.3", pause=1200), kamailio.call()
-        for sipp in (call, b):
-            sipp.done(10)
-        expect_times(kamailio.offsets(call, "10.77.2.2"), LIST[:4], "INVITEs at A")
-        expect_times(kamailio.offsets(call, "10.77.2.3"), LIST[:2], "INVITEs at B")
-        kamailio.expect_codes(call, [100, 180, 200])
-        kamailio.expect_once(call, "ACK", "BYE")
-        expect_equal({x.peer for x in a.got}, {("10.77.2.1", 5060)}, "senders of A's datagrams")
-        for address in ("10.77.2.2", "10.77.2.3"):
-            first, *copies = kamailio.seen(call, address=address)
-            expect_equal({f.comparable() for f in copies}, {first.comparable()}, f"frames to {address} but for IP ID and checksums")
-            expect(all(not f.half_made and f.checksums_ok() for f in copies), f"a copy to {address} has a wrong checksum")
-        counters = edge.counters()
-        expect_equal((counters["captured"], counters["absorbed"]), (2, 3), "counters captured, absorbed")
+        forked_call(edge, kamailio)
 
 
 @case(seconds=4)
