@@ -294,11 +294,11 @@ static void on_term(int signal)
 /* Which call's it is; 0: none of ours. */
 static int number_of(const struct call *c, const char *message)
 {
-	const char *branch = strstr(message, "branch=z9hG4bK");
-	size_t n = strlen(c->call_id);
+	char branch[128];
+	int n = snprintf(branch, sizeof(branch), "branch=z9hG4bK%s.", c->call_id);
+	const char *at = strstr(message, branch);
 
-	branch = branch ? branch + strlen("branch=z9hG4bK") : NULL;
-	return branch && !strncmp(branch, c->call_id, n) ? atoi(branch + n + 1) : 0;
+	return at ? atoi(at + n) : 0;
 }
 
 /* One look at either side; what came is marked. The gateway answers at once. */
