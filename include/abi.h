@@ -136,7 +136,7 @@ struct siprtx_slot {
 	struct siprtx_key key;
 	__u8 saddr[16];	  /* the softswitch */
 	__u8 daddr[16];	  /* the gateway */
-	__u8 nexthop[16]; /* whose MAC the frame wants */
+	__u8 nexthop[16]; /* whose MAC the frame wants; 0: not known, its MACs are final. The controller may find it */
 	__u16 sport, dport;
 	__u32 egress;  /* ifindex bpf_fib_lookup named: the outside interface or a VLAN device on it */
 	__u32 profile; /* number of the profile */
@@ -150,13 +150,13 @@ struct siprtx_slot {
 	__u8 wire;    /* WIRE_* */
 	__u8 kind;    /* enum siprtx_kind */
 	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
-	__u8 in_tags; /* VLAN tags it came with, 0..2; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad */
+	__u8 in_tags; /* VLAN tags it came with, 0..2, 0 at egress; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad */
 	__u8 pad;
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
 	__u32 retry_after; /* of its final response, s; NO_RETRY_AFTER; written before the word says so */
-	__u32 ingress;	   /* ifindex of the inside interface, for a reply to go back there; written at capture */
+	__u32 ingress;	   /* ifindex it came in by, for a reply to go back there; 0: made here; written at capture */
 	/* written by the controller alone */
 	__u64 resp_ns; /* when the present stage was entered, 0: no response yet */
 	__u64 due_ns;  /* the next deadline */
@@ -167,7 +167,7 @@ struct siprtx_slot {
 	__u64 record_seq; /* of its record, given before the record is written; 0: none */
 	__u16 in_tci[2];  /* VLAN tags it came with, network order, outer first; in_tags of them; written at capture */
 	__u32 reply_tag;  /* by the controller: of To in siprtx's own reply, 0: none was made */
-	__u8 from_mac[6]; /* whoever handed it over; written at capture */
+	__u8 from_mac[6]; /* whoever handed it over; written at capture at XDP */
 	__u8 icmp_type;	  /* by the controller: the last ICMP unreachable that quoted it; 0: none */
 	__u8 icmp_code;
 	/* Ethernet, 0..2 VLAN tags, IP, UDP, SIP; begins at frame_off, IP at SLOT_L3 */

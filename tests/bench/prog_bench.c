@@ -81,7 +81,14 @@ static void load_bench(void)
 static double cost(int prog_fd, const struct frame *f, int repeat)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len, .repeat = repeat);
+	struct __sk_buff skb = {.ifindex = edge.out_ifindex};
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
 
+	if (!bpf_obj_get_info_by_fd(prog_fd, &info, &size) && info.type == BPF_PROG_TYPE_SCHED_CLS) {
+		opts.ctx_in = &skb;
+		opts.ctx_size_in = sizeof(skb);
+	}
 	bench->bss->run_number = 0;
 	if (bpf_prog_test_run_opts(prog_fd, &opts))
 		give_up("BPF_PROG_TEST_RUN");
@@ -101,7 +108,7 @@ static double median(double *v)
 	return v[ROUNDS / 2];
 }
 
-static double tax(void)
+static double tax(int prog, int nothing)
 {
 	char payload[172] = {(char)0x80};
 	double net[ROUNDS];
@@ -109,7 +116,7 @@ static double tax(void)
 
 	frame_build(&rtp, &(struct shape){.sport = 30000, .dport = 40000}, payload, sizeof(payload));
 	for (int i = 0; i < ROUNDS; i++)
-		net[i] = cost(edge.inside, &rtp, REPEAT) - cost(empty, &rtp, REPEAT);
+		net[i] = cost(prog, &rtp, REPEAT) - cost(nothing, &rtp, REPEAT);
 	return median(net);
 }
 
@@ -172,34 +179,38 @@ static void forget_all(void)
 			slot_free(&list, edge.pins.slots, i);
 }
 
-/* Runs of prog over CALLS calls, each of which must be counted under `reason`: ns a run, net of the base program. */
-static double counted(const struct frame *f, const struct bpf_program *prog, unsigned reason)
+/* Runs of prog over CALLS calls, each of which must be counted under `reason`: ns a run, net of `nothing`. */
+static double counted(const struct frame *f, const struct bpf_program *prog, const struct bpf_program *nothing,
+		      unsigned reason)
 {
 	uint64_t before = counter(&edge, reason);
 	double base, all;
 
 	bench->bss->branch_off = branch_offset(f);
-	base = cost(bpf_program__fd(bench->progs.bench_base), f, CALLS);
+	base = cost(bpf_program__fd(nothing), f, CALLS);
 	all = cost(bpf_program__fd(prog), f, CALLS);
 	if (counter(&edge, reason) - before != CALLS)
 		give_up("only %lu of %d packets did what they should", counter(&edge, reason) - before, CALLS);
 	return all - base;
 }
 
-static void calls(double *capture, double *match, unsigned *invite_bytes, unsigned *response_bytes)
+static void calls(double *capture, double *egress, double *match, unsigned *invite_bytes, unsigned *response_bytes)
 {
-	double captured[ROUNDS], matched[ROUNDS];
+	double captured[ROUNDS], leaving[ROUNDS], matched[ROUNDS];
 	struct frame invite, response;
 
 	*invite_bytes = build_invite(&invite);
 	*response_bytes = build_response(&response);
 	for (int i = 0; i < ROUNDS; i++) {
-		captured[i] = counted(&invite, bench->progs.bench_inside, CNT_captured);
+		leaving[i] = counted(&invite, bench->progs.bench_egress, bench->progs.base_egress, CNT_captured);
+		forget_all();
+		captured[i] = counted(&invite, bench->progs.bench_inside, bench->progs.bench_base, CNT_captured);
 		last_captured(&edge);
-		matched[i] = counted(&response, bench->progs.bench_outside, CNT_provisional);
+		matched[i] = counted(&response, bench->progs.bench_outside, bench->progs.bench_base, CNT_provisional);
 		forget_all();
 	}
 	*capture = median(captured);
+	*egress = median(leaving);
 	*match = median(matched);
 }
 
@@ -207,7 +218,7 @@ int main(void)
 {
 	char *more[] = {"siprtx.max_transactions=65536", NULL};
 	unsigned invite_bytes = 0, response_bytes = 0;
-	double capture, match, non_sip;
+	double capture, egress, match, non_sip, non_sip_egress;
 	struct rule_costs rule;
 	cpu_set_t one;
 
@@ -217,14 +228,17 @@ int main(void)
 	edge_up(&edge, more);
 	empty = load_empty();
 	load_bench();
-	non_sip = tax();
+	non_sip = tax(edge.inside, empty);
+	non_sip_egress = tax(bpf_program__fd(bench->progs.siprtx_egress),
+			     bpf_program__fd(bench->progs.empty_egress));
 	rule_bench(&edge, empty, cost, &rule);
-	calls(&capture, &match, &invite_bytes, &response_bytes);
-	printf("{\"non_sip_tax_ns\": %.1f, \"invite_capture_ns\": %.1f, \"response_match_ns\": %.1f, \"invite_bytes\": "
+	calls(&capture, &egress, &match, &invite_bytes, &response_bytes);
+	printf("{\"non_sip_tax_ns\": %.1f, \"non_sip_tax_egress_ns\": %.1f, \"invite_capture_ns\": %.1f, "
+	       "\"invite_capture_egress_ns\": %.1f, \"response_match_ns\": %.1f, \"invite_bytes\": "
 	       "%u, \"response_bytes\": %u, \"rules\": {\"bye_ns\": %.0f, \"bye_methods_ns\": %.0f, "
 	       "\"final_ns\": %.0f, \"final_confirm_ns\": %.0f, \"ack_ns\": %.0f, \"ack_confirm_ns\": %.0f, "
 	       "\"icmp_unreachable_ns\": %.0f, \"icmp_other_ns\": %.0f}}\n",
-	       non_sip, capture, match, invite_bytes, response_bytes, rule.bye_ns[0], rule.bye_ns[1], rule.final_ns[0],
+	       non_sip, non_sip_egress, capture, egress, match, invite_bytes, response_bytes, rule.bye_ns[0], rule.bye_ns[1], rule.final_ns[0],
 	       rule.final_ns[1], rule.ack_ns[0], rule.ack_ns[1], rule.icmp_ns, rule.echo_ns);
 	bench_bpf__destroy(bench);
 	edge_down(&edge);

@@ -295,18 +295,23 @@ def egress_renewed_in_place():
         expect_equal(edge.siprtx("status", check=False).returncode, 0, "exit status of siprtx status")
 
 
-@case(seconds=4)
-def egress_next_hop_moves():
-    """The gateway's MAC changes in mid-transaction: the next copy goes to the new one, where this host's table names the next hop."""
-    with Edge(LONGER, **HOST) as edge, Capture(edge.gw_ns, "g0") as capture:
-        softswitch, gateway = host(edge), edge.gateway()
-        call = softswitch.send(Call(src=HERE))
-        gateway.wait(call, 2, 2)
-        new = "02:77:00:00:00:99"
-        run("ip", "-n", edge.gw_ns, "link", "set", "g0", "address", new)
-        run("ip", "-n", edge.edge_ns, "neigh", "replace", "10.77.2.2", "lladdr", new, "nud", "reachable", "dev", "out0")
-        gateway.wait(call, 4, 4)
-        expect_equal([f.destination == new for f in capture.of(call)][:4], [False, False, True, True], "copies to the new MAC")
+@case(seconds=6)
+def egress_rule_49_next_hop_moves():
+    """The next hop's MAC changes in mid-transaction: the next copy goes to the new one, on a host that forwards and on one that does not, to a neighbour and by way of a router."""
+    for forwards in (1, 0):
+        with Edge(LONGER.replace("10.77.2.0/24", "0.0.0.0/0"), gateways=("198.51.100.7/32",), **HOST) as edge, Capture(edge.gw_ns, "g0") as capture:
+            edge.run(edge.edge_ns, "sysctl", "-qw", f"net.ipv4.ip_forward={forwards}")
+            run("ip", "-n", edge.edge_ns, "route", "add", "198.51.100.0/24", "via", "10.77.2.2")
+            softswitch, gateways = host(edge), [edge.gateway(), edge.gateway("198.51.100.7")]
+            calls = [softswitch.send(Call(to=g.address, src=HERE)) for g in gateways]
+            for gateway, call in zip(gateways, calls):
+                gateway.wait(call, 2, 2)
+            new = "02:77:00:00:00:99"
+            run("ip", "-n", edge.gw_ns, "link", "set", "g0", "address", new)
+            run("ip", "-n", edge.edge_ns, "neigh", "replace", "10.77.2.2", "lladdr", new, "nud", "reachable", "dev", "out0")
+            for gateway, call in zip(gateways, calls):
+                gateway.wait(call, 4, 4)
+                expect_equal([f.destination == new for f in capture.of(call)][:4], [False, False, True, True], f"copies to the new MAC, {call.to}, forwarding {forwards}")
 
 
 @case(seconds=6)

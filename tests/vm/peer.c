@@ -3,7 +3,7 @@
  * Softswitch and gateway of a call in the test machine: sends an INVITE from one namespace, judges what arrives in
  * vm-gw, and prints one line of verdict.
  *
- *   peer [-s NAMESPACE] [-o MS,...] [-w MS,...] NAME silent|answered|stream SOFTSWITCH GATEWAY CALL-ID
+ *   peer [-s NETNS] [-o MS,...] [-w MS,...] NAME silent|answered|stream SOFTSWITCH GATEWAY CALL-ID
  *
  * silent: the gateway never answers; the INVITE must arrive at the times -w, by default the list of the test's profile.
  * answered: 100 after the second datagram, 200 later; no third datagram may come, both responses must reach the
@@ -369,17 +369,20 @@ static struct times read_times(const struct call *c, const char *list)
 int main(int argc, char **argv)
 {
 	static struct call c = {.name = "peer"};
-	const char *namespace = "vm-sw", *mode;
+	const char *netns = "vm-sw", *mode;
 	int option;
 
 	setvbuf(stdout, NULL, _IOLBF, 0); /* several may write to one console */
 	c.wanted = read_times(&c, SCHEDULE);
 	while ((option = getopt(argc, argv, "s:o:w:")) != -1) {
 		if (option == 's')
-		namespace = optarg;
-		else if (option == 'o') c.own = read_times(&c, optarg);
-		else if (option == 'w') c.wanted = read_times(&c, optarg);
-		else fail(&c, "unknown option");
+			netns = optarg;
+		else if (option == 'o')
+			c.own = read_times(&c, optarg);
+		else if (option == 'w')
+			c.wanted = read_times(&c, optarg);
+		else
+			fail(&c, "unknown option");
 	}
 	if (argc - optind != 5)
 		fail(&c, "wants NAME silent|answered|stream SOFTSWITCH GATEWAY CALL-ID");
@@ -391,7 +394,7 @@ int main(int argc, char **argv)
 	c.softswitch = udp_address(&c, c.sw_text, 0);
 	c.gateway = udp_address(&c, c.gw_text, SIP_PORT);
 	c.gw = socket_in(&c, "vm-gw", &c.gateway);
-	c.sw = socket_in(&c, namespace, &c.softswitch);
+	c.sw = socket_in(&c, netns, &c.softswitch);
 	if (!strcmp(mode, "stream"))
 		stream(&c);
 	else

@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE /* tdestroy */
+#define _GNU_SOURCE /* tdestroy, twalk_r */
 #include "neighbour.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct mac_key {
-	uint32_t ifindex;
-	uint8_t addr[16]; /* all zero: the link itself */
-};
-
-struct known_mac {
-	struct mac_key key;
-	uint8_t mac[6];
-};
 
 static const uint8_t link_itself[16];
 
@@ -89,6 +79,54 @@ const uint8_t *neighbours_mac(const struct neighbours *n, uint32_t ifindex, cons
 	struct known_mac **found = tfind(&key, &n->tree, by_key);
 
 	return found ? (*found)->mac : NULL;
+}
+
+struct search {
+	uint32_t ifindex;
+	const uint8_t *mac;
+	bool ipv4;
+	const uint8_t *addr;
+	unsigned found;
+};
+
+static bool is_ipv4(const uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(addr, mapped, sizeof(mapped));
+}
+
+static void look(const void *node, VISIT visit, void *data)
+{
+	const struct known_mac *e = *(struct known_mac *const *)node;
+	struct search *s = data;
+
+	if ((visit != postorder && visit != leaf) || e->key.ifindex != s->ifindex ||
+	    memcmp(e->mac, s->mac, sizeof(e->mac)) || !memcmp(e->key.addr, link_itself, sizeof(link_itself)) ||
+	    is_ipv4(e->key.addr) != s->ipv4)
+		return;
+	s->addr = e->key.addr;
+	s->found++;
+}
+
+const uint8_t *neighbours_next_hop(struct neighbours *n, uint32_t ifindex, const uint8_t mac[6],
+				   const uint8_t daddr[16])
+{
+	const uint8_t *direct = neighbours_mac(n, ifindex, daddr);
+	struct search s = {.ifindex = ifindex, .mac = mac, .ipv4 = is_ipv4(daddr)};
+
+	if (direct && !memcmp(direct, mac, sizeof(n->last.mac)))
+		return daddr;
+	if (n->last_epoch == n->epoch && n->last.key.ifindex == ifindex && is_ipv4(n->last.key.addr) == s.ipv4 &&
+	    !memcmp(n->last.mac, mac, sizeof(n->last.mac)))
+		return n->last.key.addr;
+	twalk_r(n->tree, look, &s);
+	if (s.found != 1)
+		return NULL;
+	n->last.key = key_of(ifindex, s.addr);
+	memcpy(n->last.mac, mac, sizeof(n->last.mac));
+	n->last_epoch = n->epoch;
+	return n->last.key.addr;
 }
 
 const uint8_t *neighbours_link_mac(const struct neighbours *n, uint32_t ifindex)

@@ -205,10 +205,9 @@ static bool find_mac(struct sender *s, uint32_t slot, uint64_t now_ns)
 	const uint8_t *dst, *src;
 	uint32_t link = frame->egress;
 
-	/* taken at TC egress, and the way it went is the kernel's secret */
-	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
-		return true;
 	if (s->mac_epoch[slot] == s->neighbours.epoch && !(frame->wire & WIRE_NO_MAC))
+		return true;
+	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
 		return true;
 	/* without a tag it is the outside interface itself, which may have been made anew since */
 	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
@@ -243,12 +242,31 @@ static void reap(struct sender *s, struct port *p)
 	} while (n == REAP_BATCH);
 }
 
+/*
+ * A frame that was taken at TC egress has final MACs and not always a next hop: a host that does not forward is told of
+ * none. Who has its MAC is the next hop. In a VLAN and from behind a bridge it stays unknown, and the MACs as they are.
+ */
+static void find_next_hop(struct sender *s, struct siprtx_slot *frame)
+{
+	uint32_t link = s->port[frame->outside % MAX_PORTS].ifindex;
+	const uint8_t *dst = frame_dst_mac(frame), *own = neighbours_link_mac(&s->neighbours, link), *addr;
+
+	if (frame->frame_off != SLOT_L3 - ETH_HLEN || !own || memcmp(dst + ETH_ALEN, own, ETH_ALEN))
+		return;
+	addr = neighbours_next_hop(&s->neighbours, link, dst, frame->daddr);
+	if (addr)
+		memcpy(frame->nexthop, addr, sizeof(frame->nexthop));
+}
+
 void sender_prepare(struct sender *s, uint32_t slot)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
 
-	if (!(frame->wire & WIRE_SUMMED))
-		frame_sum(frame);
+	if (frame->wire & WIRE_SUMMED)
+		return;
+	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
+		find_next_hop(s, frame);
+	frame_sum(frame);
 }
 
 int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
