@@ -21,8 +21,8 @@ static __always_inline void keep_copy_time(struct siprtx_slot *slot, __u64 now)
 }
 
 /*
- * What this host sent itself, come back by a bridge or a mirror (rule 29): the source MAC of the frame that is held, and
- * its TTL, one less than the softswitch's. Both, as another path may lower the TTL of a copy too. At egress the
+ * What this host sent itself, come back by a bridge or a mirror (rule 29): the source MAC of the frame that is held,
+ * and its TTL, one less than the softswitch's. Both, as another path may lower the TTL of a copy too. At egress the
  * softswitch's own copies have the same, but came in as the first one did, or were made here as that was; siprtx's own
  * frames pass there only where they came back by another interface.
  */

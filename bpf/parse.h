@@ -167,8 +167,7 @@ static __always_inline long load_packet(void *ctx, const struct packet *p, struc
  * Copies the IP packet into `buf` and lets the scanner read it. Returns SIP_OK and *m filled in, or -1 when the packet
  * was counted already and only has to pass.
  */
-static __always_inline int read_message(void *ctx, const struct packet *p, struct siprtx_slot *buf,
-					struct sip_msg *m)
+static __always_inline int read_message(void *ctx, const struct packet *p, struct siprtx_slot *buf, struct sip_msg *m)
 {
 	__u32 beg, verdict;
 

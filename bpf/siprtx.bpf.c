@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * siprtx_inside and siprtx_egress see what the softswitch sends, the one at XDP as it comes in, the other at TC as it
- * leaves (capture = egress, host mode); siprtx_outside sees what the gateways answer and confirm. Whatever is in doubt passes, with a counter that names the reason (counters.def).
+ * leaves (capture = egress, host mode); siprtx_outside sees what the gateways answer and confirm. Whatever is in doubt
+ * passes, with a counter that names the reason (counters.def).
  */
 #include <linux/pkt_cls.h>
 
@@ -37,8 +38,8 @@ static __always_inline int may_be_kept(void *ctx, const struct packet *p, __u32 
 }
 
 /* A message that is to be sent again until it is answered, in `buf`; `slot` is the same place, NULL: none was free. */
-static __always_inline int keep(void *ctx, const struct packet *p, struct siprtx_percpu *cpu,
-				struct siprtx_slot *slot, const struct siprtx_slot *buf, enum siprtx_kind kind)
+static __always_inline int keep(void *ctx, const struct packet *p, struct siprtx_percpu *cpu, struct siprtx_slot *slot,
+				const struct siprtx_slot *buf, enum siprtx_kind kind)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
 	struct siprtx_txn *txn;

@@ -229,8 +229,7 @@ int main(void)
 	empty = load_empty();
 	load_bench();
 	non_sip = tax(edge.inside, empty);
-	non_sip_egress = tax(bpf_program__fd(bench->progs.siprtx_egress),
-			     bpf_program__fd(bench->progs.empty_egress));
+	non_sip_egress = tax(bpf_program__fd(bench->progs.siprtx_egress), bpf_program__fd(bench->progs.empty_egress));
 	rule_bench(&edge, empty, cost, &rule);
 	calls(&capture, &egress, &match, &invite_bytes, &response_bytes);
 	printf("{\"non_sip_tax_ns\": %.1f, \"non_sip_tax_egress_ns\": %.1f, \"invite_capture_ns\": %.1f, "
@@ -238,8 +237,9 @@ int main(void)
 	       "%u, \"response_bytes\": %u, \"rules\": {\"bye_ns\": %.0f, \"bye_methods_ns\": %.0f, "
 	       "\"final_ns\": %.0f, \"final_confirm_ns\": %.0f, \"ack_ns\": %.0f, \"ack_confirm_ns\": %.0f, "
 	       "\"icmp_unreachable_ns\": %.0f, \"icmp_other_ns\": %.0f}}\n",
-	       non_sip, non_sip_egress, capture, egress, match, invite_bytes, response_bytes, rule.bye_ns[0], rule.bye_ns[1], rule.final_ns[0],
-	       rule.final_ns[1], rule.ack_ns[0], rule.ack_ns[1], rule.icmp_ns, rule.echo_ns);
+	       non_sip, non_sip_egress, capture, egress, match, invite_bytes, response_bytes, rule.bye_ns[0],
+	       rule.bye_ns[1], rule.final_ns[0], rule.final_ns[1], rule.ack_ns[0], rule.ack_ns[1], rule.icmp_ns,
+	       rule.echo_ns);
 	bench_bpf__destroy(bench);
 	edge_down(&edge);
 	return 0;

@@ -181,7 +181,8 @@ static void copies_are_stolen(void **state)
 	}
 }
 
-/* siprtx's frames pass no TC; what a bridge brings back in by another interface than the softswitch's is one of them. */
+/* siprtx's frames pass no TC; what a bridge brings back in by another interface than the softswitch's is one of them.
+ */
 static void rule_29_own_frames_come_back(void **state)
 {
 	struct siprtx_slot *s;
@@ -222,8 +223,10 @@ static void the_rest_passes(void **state)
 		struct shape shape;
 		unsigned reason;
 	} table[] = {
-		{{.proto = IPPROTO_TCP}, CNT_not_udp}, {{.sport = 9, .dport = 9}, CNT_other_port},
-		{{.frag = 0x2000}, CNT_fragment},      {{.udp_len_off = 40}, CNT_truncated},
+		{{.proto = IPPROTO_TCP}, CNT_not_udp},
+		{{.sport = 9, .dport = 9}, CNT_other_port},
+		{{.frag = 0x2000}, CNT_fragment},
+		{{.udp_len_off = 40}, CNT_truncated},
 		{{.tags = 3}, CNT_not_ip},
 	};
 	struct frame in, out;

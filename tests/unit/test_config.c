@@ -463,6 +463,9 @@ static void test_the_example(void **state)
 	struct config c;
 
 	(void)state;
+	assert_int_equal(config_load("examples/siprtx-host.conf", NULL, 0, &c, &problems), 0);
+	assert_true(config_takes_egress(&c));
+	config_free(&c);
 	assert_int_equal(config_load("examples/siprtx.conf", NULL, 0, &c, &problems), 0);
 	assert_int_equal(problems.n, 0);
 	assert_defaults(&c);

@@ -202,10 +202,11 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 	}
 	attach_settle(&a);
 	if (err == -EINVAL || err == -EOPNOTSUPP)
-		snprintf(why, why_size,
-			 "no filter can be put at TC egress of %s: %s. Replace a qdisc \"ingress\" there by clsact (`tc "
-			 "qdisc del dev %s ingress`); the kernel needs CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS.",
-			 ifname, strerror(-err), ifname);
+		snprintf(
+			why, why_size,
+			"no filter can be put at TC egress of %s: %s. Replace a qdisc \"ingress\" there by clsact (`tc "
+			"qdisc del dev %s ingress`); the kernel needs CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS.",
+			ifname, strerror(-err), ifname);
 	else
 		snprintf(why, why_size,
 			 "no filter can be put at TC egress of %s: %s. The kernel needs CONFIG_NET_CLS_BPF and "

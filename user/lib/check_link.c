@@ -81,10 +81,11 @@ static void check_egress(const char *name, const char *where, struct problems *p
 
 	if (!ifindex || tc_filters(ifindex, &found) || !found.taken)
 		return;
-	snprintf(remedy, sizeof(remedy), "Take it off: tc filter del dev %s egress pref %u, or give it another priority",
-		 name, EGRESS_PRIORITY);
-	problem_add(problems, PROBLEM_ERROR, where, remedy, "another filter has siprtx's priority %u at TC egress of %s",
-		    EGRESS_PRIORITY, name);
+	snprintf(remedy, sizeof(remedy),
+		 "Take it off: tc filter del dev %s egress pref %u, or give it another priority", name,
+		 EGRESS_PRIORITY);
+	problem_add(problems, PROBLEM_ERROR, where, remedy,
+		    "another filter has siprtx's priority %u at TC egress of %s", EGRESS_PRIORITY, name);
 }
 
 void check_attached(const struct config *c, struct problems *problems)

@@ -158,8 +158,9 @@ void check_netfilter(const struct config *c, struct problems *problems)
 			    "this host filters what it forwards (%s), and the copies siprtx sends pass no filter",
 			    found.filter);
 	else if (flows > 0)
-		problem_add(problems, PROBLEM_WARNING, "netfilter", remedy,
-			    "conntrack is active (flows now: %ld): where this host translates addresses or filters, the "
-			    "copies siprtx sends know nothing of it",
-			    flows);
+		problem_add(
+			problems, PROBLEM_WARNING, "netfilter", remedy,
+			"conntrack is active (flows now: %ld): where this host translates addresses or filters, the "
+			"copies siprtx sends know nothing of it",
+			flows);
 }

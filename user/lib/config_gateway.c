@@ -88,9 +88,10 @@ static void check_reply(struct parser *p, const struct section *s)
 	if (p->c->gateway[s->index].on_exhausted == ON_EXHAUSTED_RECORD || !config_takes_egress(p->c))
 		return;
 	p->at = s->key[KEY_ON_EXHAUSTED];
-	parse_error(p, "Write on_exhausted = record, or take messages at XDP (mode = inline, capture = xdp)",
-		    "gateway %s cannot be answered for with capture at egress: siprtx sees no way back to the softswitch",
-		    s->name);
+	parse_error(
+		p, "Write on_exhausted = record, or take messages at XDP (mode = inline, capture = xdp)",
+		"gateway %s cannot be answered for with capture at egress: siprtx sees no way back to the softswitch",
+		s->name);
 }
 
 static void close_gateway(struct parser *p, struct section *s)

@@ -158,8 +158,9 @@ static void check_capture(struct parser *p, const struct section *s)
 
 	if (c->mode == MODE_HOST && is_given(&s->key[KEY_INSIDE])) {
 		p->at = s->key[KEY_INSIDE];
-		parse_error(p, "Remove the line",
-			    "inside has no meaning with mode = host: what this host itself sends is taken as it leaves");
+		parse_error(
+			p, "Remove the line",
+			"inside has no meaning with mode = host: what this host itself sends is taken as it leaves");
 	}
 	if (c->mode == MODE_HOST && c->capture == CAPTURE_XDP) {
 		p->at = s->key[KEY_CAPTURE];

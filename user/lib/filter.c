@@ -31,9 +31,9 @@ static const char serving[] =
 	"rt_sigreturn sigaltstack tgkill tkill kill exit exit_group wait4";
 
 /* Pins are made and given away; libraries of the user database may be opened. */
-static const char loading[] =
-	"bpf mmap mprotect mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 symlink symlinkat chmod fchmodat chown lchown fchownat socket "
-	"fchmodat2 memfd_create";
+static const char loading[] = "bpf mmap mprotect mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 symlink "
+			      "symlinkat chmod fchmodat chown lchown fchownat socket "
+			      "fchmodat2 memfd_create";
 
 static const int domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_XDP};
 

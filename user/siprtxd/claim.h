@@ -14,8 +14,8 @@
 int claim_pins(const struct config *config, struct pins *pins, int *lock);
 
 /*
- * Loads again what an interface is without, unless somebody else has done so meanwhile. 1: it did; 0, or -errno with a sentence
- * in `why`; -EPERM: `may_load` is false.
+ * Loads again what an interface is without, unless somebody else has done so meanwhile. 1: it did; 0, or -errno with a
+ * sentence in `why`; -EPERM: `may_load` is false.
  */
 int claim_again(const struct config *config, bool may_load, char *why, size_t why_size);
 

@@ -83,6 +83,7 @@ void service_log_ready(const struct pins *pins, const struct config *config)
 	}
 	for (unsigned i = 0; i < MAX_PROFILES; i++)
 		profiles += config->profile[i].name[0] != '\0';
-	log_info("siprtxd: ready: %s; %u profiles; journal %s; maps under %s", list, profiles, config->journal,
+	log_info("siprtxd: ready: %s%s; %u profiles; journal %s; maps under %s", list,
+		 config_takes_egress(config) ? ", capture at TC egress" : "", profiles, config->journal,
 		 config->pin_path);
 }
