@@ -7,7 +7,7 @@ import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
 from cases_absorb import own_copies
-from cases_rights import LOADER, Rights, capabilities
+from cases_rights import LOADER, OPERATOR, USER, Rights, as_user, capabilities
 from edge import Edge, run, wait_until
 from frames import Capture
 from sip import Call, respond
@@ -144,6 +144,51 @@ def host_killed_controller_gives_the_work_back():
         expect_times(gateway.offsets(after)[:2], [0, .5], "a call of the new controller")
 
 
+@case(seconds=4)
+def host_bundles_and_pieces():
+    """mode = host: two messages in one bundle (UDP_SEGMENT) pass unhelped, counted; one that the socket got in pieces (MSG_MORE) is taken whole."""
+    with Edge(SHORT, **HOST) as edge:
+        softswitch, gateway = host(edge), edge.gateway()
+        first, second = Call(src=HERE, size=700), Call(src=HERE, size=700)
+        bundle = host(edge, port=5070)
+        bundle.socket.setsockopt(socket.IPPROTO_UDP, 103, len(first.message))
+        expect_equal(len(first.message), len(second.message), "length of the second: the test is wrong")
+        bundle.send(first.message + second.message, "10.77.2.2")
+        pieces = Call(src=HERE)
+        softswitch.socket.connect(("10.77.2.2", 5060))
+        for at in range(0, len(pieces.message), 200):
+            softswitch.socket.send(pieces.message[at:at + 200], socket.MSG_MORE if at + 200 < len(pieces.message) else 0)
+        expect_copies(gateway, pieces, what="sent in pieces")
+        expect_equal([[a.data for a in gateway.of(c)] for c in (first, second)], [[first.message], [second.message]], "the bundle at the gateway")
+        counters = edge.counters()
+        expect_equal((counters["gso"], counters["captured"]), (1, 1), "counters gso, captured")
+
+
+@case(seconds=4)
+def egress_behind_a_bridge():
+    """capture = egress where this host bridges and routes nothing: the copies have the softswitch's own MAC, its own copies are absorbed, an answer ends it."""
+    with Edge(SHORT, start=False, capture="egress") as edge, Capture(edge.gw_ns, "g0") as capture:
+        for command in ("link add br0 type bridge", "addr flush dev out0", "addr flush dev in0", "link set in0 master br0", "link set out0 master br0", "link set br0 up"):
+            run("ip", "-n", edge.edge_ns, *command.split())
+        run("ip", "-n", edge.sw_ns, "addr", "add", "10.77.2.9/24", "dev", "s0")
+        edge.start()
+        softswitch, gateway = edge.softswitch("10.77.2.9"), edge.gateway()
+        expect(wait_until(lambda: softswitch.socket.sendto(b"hello", ("10.77.2.2", 5060)) and gateway.got, 5, 0.1), "nothing crosses the bridge")
+        call = Call(src="10.77.2.9")
+        own_copies(softswitch, call, [0, .28, .55]).join()
+        expect_copies(gateway, call)
+        frames = capture.of(call)
+        expect_equal({f.comparable() for f in frames}, {frames[0].comparable()}, "frames but for IP ID and checksums")
+        expect(frames[0].ttl == 64 and all(f.checksums_ok() for f in frames[1:]), "TTL and checksums")
+        answered = softswitch.send(Call(src="10.77.2.9"))
+        gateway.wait(answered, 2, 2)
+        gateway.send(respond(answered.message, 183), "10.77.2.9")
+        softswitch.wait(answered, 1, 1)
+        time.sleep(0.7)
+        expect_equal(len(gateway.of(answered)), 2, "INVITEs of the answered call")
+        expect_equal(edge.counters()["absorbed"], 2, "counter absorbed")
+
+
 @case(seconds=6)
 def egress_behind_nat():
     """capture = egress on an edge that masquerades: the gateway sees the NAT address in every copy, the softswitch's own copies are absorbed, the answer finds its way and stops it. With capture = xdp check names the remedy."""
@@ -227,6 +272,10 @@ def egress_qdisc_goes_with_siprtx():
             edge.siprtx("load")
         load()
         expect(has_clsact(edge) and at_egress(edge), "no filter after load")
+        tc(edge, "filter", "del", "dev", "out0", "egress", "pref", "50600")  # as after a crash between the qdisc and the filter
+        edge.siprtx("unload")
+        expect(not has_clsact(edge), "unload left the qdisc of a load that was cut short")
+        load()
         load(mode="inline", inside="in0", capture="xdp")
         expect(not has_clsact(edge), "the qdisc stays with capture = xdp")
         expect_equal([e for e in os.listdir(edge.pin_path) if e.startswith(("egress_", "clsact_", "renewed_"))], [], "pins of the filter")
@@ -243,6 +292,36 @@ def egress_qdisc_goes_with_siprtx():
         foreign_filter(edge, 10)
         edge.siprtx("unload")
         expect_equal(sorted(at_egress(edge)), [10], "filters after unload")
+
+
+@case(seconds=8)
+def egress_load_that_fails_is_undone():
+    """Two outside interfaces, and the second one takes no filter: a first load leaves nothing, a renewal leaves the former program at work. The older qdisc ingress is named beforehand."""
+    with Edge(SHORT, start=False, **HOST) as edge:
+        def load(outside):
+            edge.settings["outside"] = outside
+            edge.write_configuration()
+            return edge.siprtx("load", check=False)
+        for command in ("link add out1 type veth peer name g1", "link set out1 up"):
+            run("ip", "-n", edge.edge_ns, *command.split())
+        os.makedirs(f"{edge.pin_path}/clsact_out1")  # in the way of the note that the qdisc is siprtx's
+        refused = load("out0,out1")
+        expect(refused.returncode == 1 and "no filter can be put at TC egress of out1" in refused.stderr, f"load said {refused.returncode} {refused.stderr}")
+        expect("xdp" not in edge.run(edge.edge_ns, "ip", "link").stdout and "clsact" not in tc(edge, "qdisc", "show"), "something was left half done")
+        expect_equal(os.listdir(edge.pin_path), ["clsact_out1"], "pins after a load that failed")
+        expect_equal(load("out0").returncode, 0, "exit status of a load that can be")
+        former, pins = at_egress(edge)[50600]["options"]["prog"]["id"], sorted(os.listdir(edge.pin_path))
+        expect_equal(load("out0,out1").returncode, 1, "exit status of a renewal that cannot be")
+        expect_equal(at_egress(edge)[50600]["options"]["prog"]["id"], former, "program at egress of out0")
+        expect_equal(sorted(os.listdir(edge.pin_path)), pins, "pins after a renewal that failed")
+        os.rmdir(f"{edge.pin_path}/clsact_out1")
+        tc(edge, "qdisc", "add", "dev", "out1", "ingress")
+        for said in (edge.siprtx("check", check=False).stdout, load("out0,out1").stderr):
+            expect('out1 has the qdisc "ingress"' in said and "tc qdisc del dev out1 ingress" in said, f"with the qdisc ingress: {said}")
+        tc(edge, "qdisc", "del", "dev", "out1", "ingress")
+        expect_equal(load("out0,out1").returncode, 0, "exit status once it can be")
+        edge.siprtx("unload")
+        expect("clsact" not in tc(edge, "qdisc", "show"), "unload left a qdisc")
 
 
 @case(seconds=12)
@@ -270,6 +349,29 @@ def egress_filter_taken_off_comes_back():
         edge.stop()
         edge.siprtx("unload")
         expect(not has_clsact(edge), "unload left the qdisc")
+
+
+@case(seconds=8)
+def egress_filter_taken_off_without_rights():
+    """As above, of a siprtxd that is a plain user: it says once what root must do, the group sees in status what is missing, calls pass; after siprtx load all is well."""
+    with Edge(SHORT, start=False, user="nobody", max_transactions=128, **HOST) as edge:
+        rights = Rights(edge, USER)
+        rights.start([])
+        softswitch, gateway = host(edge), edge.gateway()
+        expect_copies(gateway, softswitch.send(Call(src=HERE)))
+        member = as_user(user=OPERATOR, groups=str(USER.pw_gid))
+        expect_equal(rights.run(member, "siprtx", "status").returncode, 0, "exit status of siprtx status for a member of the group")
+        tc(edge, "qdisc", "del", "dev", "out0", "clsact")
+        expect(wait_until(lambda: "systemctl restart siprtx-load" in edge.log(), 5), f"no word of the missing right: {edge.log()[-500:]}")
+        said = rights.run(member, "siprtx", "status")
+        expect(said.returncode == 3 and "no program is at TC egress of outside interface out0" in said.stdout, f"status says {said.returncode} {said.stdout}")
+        passed = softswitch.send(Call(src=HERE))
+        time.sleep(1)
+        expect_equal(len(gateway.of(passed)), 1, "INVITEs of a call without the filter")
+        expect_equal(edge.log().count("systemctl restart siprtx-load"), 1, "times it was said")
+        edge.siprtx("load")
+        expect(wait_until(lambda: not edge.siprtx("status", check=False).returncode, 5, 0.1), edge.siprtx("status", check=False).stdout)
+        expect_copies(gateway, softswitch.send(Call(src=HERE)), what="after siprtx load")
 
 
 @case(seconds=6)

@@ -182,6 +182,13 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 		return -ENAMETOOLONG;
 	strcpy(a.name, ifname);
 	err = ifindex ? tc_filters(ifindex, &found) : -ENODEV;
+	if (!err && found.ingress) {
+		snprintf(why, why_size,
+			 "%s has the qdisc \"ingress\", which keeps clsact away. Take it off (`tc qdisc del dev %s ingress`), "
+			 "and put its filters at the ingress of clsact.",
+			 ifname, ifname);
+		return -EBUSY;
+	}
 	if (!err && found.taken) {
 		snprintf(why, why_size,
 			 "another filter has priority %u at TC egress of %s. Take it off (`tc filter del dev %s egress "
@@ -201,17 +208,10 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 		return 0;
 	}
 	attach_settle(&a);
-	if (err == -EINVAL || err == -EOPNOTSUPP)
-		snprintf(
-			why, why_size,
-			"no filter can be put at TC egress of %s: %s. Replace a qdisc \"ingress\" there by clsact (`tc "
-			"qdisc del dev %s ingress`); the kernel needs CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS.",
-			ifname, strerror(-err), ifname);
-	else
-		snprintf(why, why_size,
-			 "no filter can be put at TC egress of %s: %s. The kernel needs CONFIG_NET_CLS_BPF and "
-			 "CONFIG_NET_SCH_INGRESS.",
-			 ifname, strerror(-err));
+	snprintf(why, why_size,
+		 "no filter can be put at TC egress of %s: %s. The kernel needs CONFIG_NET_CLS_BPF and "
+		 "CONFIG_NET_SCH_INGRESS.",
+		 ifname, strerror(-err));
 	return err;
 }
 

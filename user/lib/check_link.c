@@ -79,7 +79,14 @@ static void check_egress(const char *name, const char *where, struct problems *p
 	struct tc_filters found;
 	char remedy[128];
 
-	if (!ifindex || tc_filters(ifindex, &found) || !found.taken)
+	if (!ifindex || tc_filters(ifindex, &found))
+		return;
+	if (found.ingress) {
+		snprintf(remedy, sizeof(remedy), "Replace it by clsact: tc qdisc del dev %s ingress", name);
+		problem_add(problems, PROBLEM_ERROR, where, remedy, "%s has the qdisc \"ingress\", which has no egress",
+			    name);
+	}
+	if (!found.taken)
 		return;
 	snprintf(remedy, sizeof(remedy),
 		 "Take it off: tc filter del dev %s egress pref %u, or give it another priority", name,

@@ -21,7 +21,9 @@ struct one_filter {
 
 struct dump {
 	struct tc_filters *out;
+	unsigned ifindex;
 	__u32 parent;
+	bool clsact;
 };
 
 static void copy_text(char *to, size_t size, const struct nlattr *attr)
@@ -72,16 +74,33 @@ static int on_filter(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static int dump(int fd, unsigned ifindex, struct dump *d)
+static int on_qdisc(const struct nlmsghdr *nlh, void *data)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+	struct dump *d = data;
+	const struct nlattr *attr;
+	char kind[16] = "";
+
+	if (tc->tcm_ifindex != (int)d->ifindex || tc->tcm_parent != TC_H_CLSACT)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*tc))
+	{
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			copy_text(kind, sizeof(kind), attr);
+	}
+	d->clsact = !strcmp(kind, "clsact");
+	d->out->ingress = !d->clsact;
+	return MNL_CB_OK;
+}
+
+static int dump(int fd, __u16 type, mnl_cb_t fn, struct dump *d)
 {
 	struct {
 		struct nlmsghdr nlh;
 		struct tcmsg body;
 	} request = {
-		.nlh = {.nlmsg_len = sizeof(request),
-			.nlmsg_type = RTM_GETTFILTER,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.body = {.tcm_ifindex = (int)ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, d->parent)},
+		.nlh = {.nlmsg_len = sizeof(request), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.body = {.tcm_ifindex = (int)d->ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, d->parent)},
 	};
 	char buf[BUFFER_BYTES];
 	ssize_t n;
@@ -91,7 +110,7 @@ static int dump(int fd, unsigned ifindex, struct dump *d)
 		return -errno;
 	do {
 		n = recv(fd, buf, sizeof(buf), 0);
-		more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, on_filter, d);
+		more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, fn, d);
 	} while (more > MNL_CB_STOP);
 	/* a table that changed meanwhile: what was told stands */
 	return more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
@@ -100,13 +119,17 @@ static int dump(int fd, unsigned ifindex, struct dump *d)
 int tc_filters(unsigned ifindex, struct tc_filters *out)
 {
 	static const __u32 sides[] = {TC_H_MIN_EGRESS, TC_H_MIN_INGRESS};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err = 0;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
 	struct tc_filters found = {};
+	struct dump d = {.out = &found, .ifindex = ifindex};
 
 	if (fd < 0)
 		return -errno;
-	for (unsigned i = 0; i < 2 && !err; i++)
-		err = dump(fd, ifindex, &(struct dump){.out = &found, .parent = sides[i]});
+	err = dump(fd, RTM_GETQDISC, on_qdisc, &d);
+	for (unsigned i = 0; i < 2 && d.clsact && !err; i++) {
+		d.parent = sides[i];
+		err = dump(fd, RTM_GETTFILTER, on_filter, &d);
+	}
 	close(fd);
 	if (!err)
 		*out = found;

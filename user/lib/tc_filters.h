@@ -4,6 +4,7 @@
 #define SIPRTX_TC_FILTERS_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 
 /*
  * Where siprtx's own filter is: always the same place, so that an upgrade replaces it and nobody else's. The priority
@@ -14,6 +15,7 @@
 #define EGRESS_PROGRAM	"siprtx_egress"
 
 struct tc_filters {
+	bool ingress;	 /* the older qdisc of that name is there, which has no egress: no filter is told of */
 	__u32 prog_id;	 /* of siprtx's own filter, 0: it is not there */
 	unsigned taken;	 /* filters of others at the priority of siprtx's */
 	unsigned others; /* filters of others, those at ingress too */
