@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages taken at TC egress: the softswitch on siprtx's own machine (mode = host), and an edge with NAT of its own."""
 import json
+import mmap
 import os
 import socket
+import struct
 import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
 from cases_absorb import own_copies
 from cases_rights import LOADER, OPERATOR, USER, Rights, as_user, capabilities
-from edge import Edge, run, wait_until
-from frames import Capture
+from edge import Edge, in_namespace, run, wait_until
+from frames import Capture, udp4
 from sip import Call, respond
 
 HOST = {"mode": "host", "inside": None}
@@ -45,8 +47,10 @@ def foreign_filter(edge, priority):
        "action", "mirred", "egress", "mirror", "dev", "lo", "continue")
 
 
-def seen(edge, priority):
-    return at_egress(edge)[priority]["options"]["actions"][0]["stats"]["packets"]
+def seen(edge):
+    """How many packets the filters of others saw, by priority, at one moment."""
+    filters = at_egress(edge)
+    return [filters[p]["options"]["actions"][0]["stats"]["packets"] for p in sorted(filters) if filters[p]["kind"] != "bpf"]
 
 
 def expect_copies(gateway, call, times=(0, .3, .6, .9), what="sends"):
@@ -80,7 +84,7 @@ def host_silent_gateway():
 
 
 @case(seconds=10)
-def host_rule_32_own_copies_are_absorbed():
+def rule_32_host_own_copies_are_absorbed():
     """mode = host: the softswitch's own copies go no further, and its socket hears of no error; one datagram an interval on the wire."""
     with Edge(**HOST) as edge:
         softswitch, gateway = host(edge), edge.gateway()
@@ -103,7 +107,7 @@ def host_rule_32_own_copies_are_absorbed():
 
 
 @case(seconds=5)
-def host_rule_19_answers_stop_it():
+def rule_19_host_answers_stop_it():
     """mode = host: a provisional response stops the copies, a final one ends the call; both reach the softswitch, whose own copy passes after that."""
     with Edge(SHORT, **HOST) as edge:
         softswitch, gateway = host(edge), edge.gateway()
@@ -162,6 +166,34 @@ def host_bundles_and_pieces():
         expect_equal([[a.data for a in gateway.of(c)] for c in (first, second)], [[first.message], [second.message]], "the bundle at the gateway")
         counters = edge.counters()
         expect_equal((counters["gso"], counters["captured"]), (1, 1), "counters gso, captured")
+
+
+def send_mapped(namespace, interface, frame):
+    """Sends a frame out of memory that is not the skb's own (PACKET_TX_RING): only Ethernet is in its linear part."""
+    def body():
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        s.setsockopt(263, 13, struct.pack("IIII", 4096, 1, 4096, 1))  # SOL_PACKET, PACKET_TX_RING: one block, one frame
+        s.bind((interface, 0))
+        with mmap.mmap(s.fileno(), 4096) as ring:
+            ring[32:32 + len(frame)] = frame
+            ring[8:12] = struct.pack("I", len(frame))
+            ring[0:8] = struct.pack("L", 1)  # TP_STATUS_SEND_REQUEST
+            s.send(b"")
+        s.close()
+    in_namespace(namespace, body)
+
+
+@case(seconds=4)
+def egress_headers_elsewhere():
+    """A frame whose headers are not in the skb's linear part: they are fetched there, and the message is taken."""
+    with Edge(SHORT, **HOST) as edge:
+        gateway = edge.gateway()
+        macs = [json.loads(run("ip", "-n", n, "-j", "link", "show", i).stdout)[0]["address"] for n, i in ((edge.gw_ns, "g0"), (edge.edge_ns, "out0"))]
+        call = Call(src=HERE)
+        frame = b"".join(bytes.fromhex(m.replace(":", "")) for m in macs) + b"\x08\x00" + udp4(HERE, "10.77.2.2", call.message)
+        send_mapped(edge.edge_ns, "out0", frame)
+        expect_copies(gateway, call)
+        expect_equal((edge.counters()["captured"], edge.counters()["truncated"]), (1, 0), "counters captured, truncated")
 
 
 @case(seconds=4)
@@ -241,20 +273,21 @@ def egress_foreign_filters_survive():
         edge.start()
         foreign_filter(edge, 60000)
         softswitch, gateway = host(edge), edge.gateway()
-        before = [seen(edge, p) for p in (10, 60000)]
+        before = seen(edge)
         call = Call(src=HERE)
         own_copies(softswitch, call, [0, .28, .55]).join()  # the copies are seen by the one before alone
         expect_copies(gateway, call)
         expect_equal(sorted(at_egress(edge)), [10, 50600, 60000], "filters")
-        grown = [seen(edge, p) - b for p, b in zip((10, 60000), before)]
+        grown = [after - b for after, b in zip(seen(edge), before)]
         expect(grown[0] >= 3 and grown[1] >= 1 and grown[0] - grown[1] == 2, f"the filters saw {grown} packets, wanted two more before siprtx's")
         edge.siprtx("load")
         edge.stop()
         edge.siprtx("unload")
         expect_equal(sorted(at_egress(edge)), [10, 60000], "filters after unload")
-        before = [seen(edge, p) for p in (10, 60000)]
+        before = seen(edge)
         softswitch.send(Call(src=HERE))
-        expect_equal([seen(edge, p) - b for p, b in zip((10, 60000), before)], [1, 1], "packets seen after unload")
+        grown = [after - b for after, b in zip(seen(edge), before)]
+        expect(grown[0] >= 1 and grown[0] == grown[1], f"after unload the filters saw {grown} packets, wanted the same number")
         foreign_filter(edge, 50600)
         for said in (edge.siprtx("check", check=False).stdout, edge.siprtx("load", check=False).stderr, edge.siprtxd().stderr):
             expect("another filter has siprtx's priority 50600 at TC egress of out0" in said and "tc filter del dev out0 egress pref 50600" in said, f"the place is taken: {said}")
@@ -392,16 +425,16 @@ def egress_renewed_in_place():
         own_copies(softswitch, later, [0, .45, 1.4]).join()
         gateway.wait(later, 3, 3)
         expect_times(gateway.offsets(later)[:3], [0, .5, 1.5], "with the new program")
-        expect_times(gateway.offsets(call), [0, .5, 1.5, 3.5, 4][:len(gateway.of(call))], "across the renewal")
+        expect_times(gateway.offsets(call), [0, .5, 1.5, 3.5, 4][:len(gateway.of(call))], "across the renewal", tolerance=0.1)  # the verifier is at work meanwhile
         expect(edge.counters()["absorbed"] >= 1, "no copy of the softswitch was absorbed")
         expect_equal(edge.siprtx("status", check=False).returncode, 0, "exit status of siprtx status")
 
 
 @case(seconds=6)
-def egress_rule_49_next_hop_moves():
+def rule_49_egress_next_hop_moves():
     """The next hop's MAC changes in mid-transaction: the next copy goes to the new one, on a host that forwards and on one that does not, to a neighbour and by way of a router."""
     for forwards in (1, 0):
-        with Edge(LONGER.replace("10.77.2.0/24", "0.0.0.0/0"), gateways=("198.51.100.7/32",), **HOST) as edge, Capture(edge.gw_ns, "g0") as capture:
+        with Edge(SHORT.replace("0.3,0.3,0.3", "0.5,0.8,0.5").replace("10.77.2.0/24", "0.0.0.0/0"), gateways=("198.51.100.7/32",), **HOST) as edge, Capture(edge.gw_ns, "g0") as capture:
             edge.run(edge.edge_ns, "sysctl", "-qw", f"net.ipv4.ip_forward={forwards}")
             run("ip", "-n", edge.edge_ns, "route", "add", "198.51.100.0/24", "via", "10.77.2.2")
             softswitch, gateways = host(edge), [edge.gateway(), edge.gateway("198.51.100.7")]

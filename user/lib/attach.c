@@ -191,7 +191,7 @@ int detach_named(const char *pin_path, const char *prefix, const char (*keep)[16
 	DIR *dir = opendir(pin_path);
 	size_t length = strlen(prefix);
 	struct dirent *entry;
-	int count = 0;
+	int count = 0, err = 0;
 
 	if (!dir)
 		return -errno;
@@ -203,11 +203,13 @@ int detach_named(const char *pin_path, const char *prefix, const char (*keep)[16
 			continue;
 		for (i = 0; i < n && strcmp(keep[i], ifname); i++)
 			;
-		if (i == n && !fn(pin_path, ifname))
-			count++;
+		if (i < n)
+			continue;
+		err = fn(pin_path, ifname) ?: err;
+		count++;
 	}
 	closedir(dir);
-	return count;
+	return err ?: count;
 }
 
 int detach_others(const char *pin_path, const char (*keep)[16], unsigned n)

@@ -32,7 +32,7 @@ void attach_settle(struct attached *done);
 int detach(const char *pin_path, const char *ifname);
 /*
  * Runs `fn` for what is pinned under pin_path as prefix and a name, but for the n names in `keep`. Returns how many of
- * them it was done for, or -errno.
+ * them there were, or -errno: that of the last that failed, after all.
  */
 int detach_named(const char *pin_path, const char *prefix, const char (*keep)[16], unsigned n,
 		 int (*fn)(const char *pin_path, const char *ifname));

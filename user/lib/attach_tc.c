@@ -184,7 +184,8 @@ int tc_attach(const char *pin_path, const char *ifname, int prog_fd, struct atta
 	err = ifindex ? tc_filters(ifindex, &found) : -ENODEV;
 	if (!err && found.ingress) {
 		snprintf(why, why_size,
-			 "%s has the qdisc \"ingress\", which keeps clsact away. Take it off (`tc qdisc del dev %s ingress`), "
+			 "%s has the qdisc \"ingress\", which keeps clsact away. Take it off (`tc qdisc del dev %s "
+			 "ingress`), "
 			 "and put its filters at the ingress of clsact.",
 			 ifname, ifname);
 		return -EBUSY;
