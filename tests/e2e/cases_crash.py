@@ -123,10 +123,10 @@ def kill_again(edge):
     return kill
 
 
-def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=None, started=None, after=None, judged=None, rate=500):
-    """`trouble`(edge) gives (shortest, longest, function) of what goes wrong beside the kills; SEED in the environment repeats a run."""
+def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=None, started=None, after=None, judged=None, rate=500, **options):
+    """`trouble`(edge) gives (shortest, longest, function) of what goes wrong beside the kills; SEED in the environment repeats a run; `options` are Edge's."""
     seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
-    with Edge(PROFILE, max_transactions=16384, start=False) as edge:
+    with Edge(PROFILE, max_transactions=16384, start=False, **options) as edge:
         if before:
             before(edge)
         edge.start()
@@ -173,6 +173,12 @@ SECONDS = int(os.environ.get("CRASH_SECONDS", 30))
 def killed_again_and_again():
     """500 calls a second, half of them answered; the controller is killed every 50 to 500 ms: each copy in time or left out, each silent call recorded once."""
     return crash_test(SECONDS)
+
+
+@case(seconds=SECONDS // 3 + 20, alone=True)
+def killed_with_capture_at_egress():
+    """The same in host mode, where the classifier works at TC egress."""
+    return crash_test(SECONDS // 3, mode="host", inside=None)
 
 
 def small_disk(edge):

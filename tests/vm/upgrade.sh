@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Part of init: another version of the maps takes over while a call is held, and serves the next one.
+
+configure upgrade "inside = in0" "outside = out0"
+start
+peer "held meanwhile" silent 10.77.1.2 10.77.2.2 held@vm &
+call=$!
+usleep 100000
+if netns run vm-edge siprtx-next -c "$CONF" load > /tmp/next.log 2>&1 && wait $daemon && grep -q "has taken over" /tmp/next.log; then
+	ok "another version of the maps has taken over, the former siprtxd ended by itself"
+else
+	cat /tmp/next.log
+	fail "another version of the maps did not take over"
+fi
+wait $call
+n=$(recorded held@vm)
+if [ $n -eq 1 ]; then ok "held meanwhile: one record"; else fail "held meanwhile: $n records, wanted one"; fi
+
+NEXT=-next
+start
+silent next 10.77.1.2 10.77.2.2
+end_in_order
+NEXT=
