@@ -68,7 +68,11 @@ enum siprtx_end {
 	END_LET_GO = 10,     /* a response: what it awaits does not matter any more, or `confirm` was switched off */
 };
 
-#define WORD_TAKEN (1u << 8) /* flag: the controller sends for this transaction */
+/*
+ * Flag: the controller sends for this transaction. While it is clear the softswitch's own copies pass: before the first
+ * look at it, after a copy that could not be sent, and after a sign that it was given up.
+ */
+#define WORD_TAKEN (1u << 8)
 /*
  * Flags of an exhausted INVITE (ST_TERMINATED) that siprtx itself has answered (rule 50): it is held on, and what
  * belongs to that answer is absorbed. The code is that of a late 2xx once one was seen; it ends the absorption on the

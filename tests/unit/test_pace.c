@@ -71,7 +71,7 @@ static unsigned rounds(struct pace *p, uint64_t due, uint32_t most, uint64_t *la
 	unsigned n = 0;
 
 	for (*largest = 0; due; n++) {
-		uint64_t room = pace_round(p, due, most);
+		uint64_t room = pace_round(p, due, most, 50 * S + n * MS, MS);
 
 		*largest = room > *largest ? room : *largest;
 		due -= room < due ? room : due;
@@ -85,13 +85,13 @@ static void a_few_go_at_once(void **state)
 	uint64_t largest;
 
 	(void)state;
-	assert_int_equal(pace_round(&p, 0, 0), PACE_FREE);
+	assert_int_equal(pace_round(&p, 0, 0, 50 * S, MS), PACE_FREE);
 	assert_int_equal(rounds(&p, 1, 0, &largest), 1);
 	assert_int_equal(rounds(&p, PACE_FREE, 0, &largest), 1);
 	assert_int_equal(rounds(&p, PACE_FREE + 1, 0, &largest), 2);
 }
 
-static void many_are_spread_over_the_same_number_of_rounds(void **state)
+static void many_are_spread_over_the_same_number_of_ticks(void **state)
 {
 	static const uint64_t due[] = {1000, 1024, 5000, 65536, 4194304};
 	struct pace p = {0};
@@ -99,13 +99,13 @@ static void many_are_spread_over_the_same_number_of_rounds(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(due) / sizeof(*due); i++) {
-		assert_int_equal(rounds(&p, due[i], 0, &largest), PACE_ROUNDS);
-		assert_int_equal(largest, (due[i] + PACE_ROUNDS - 1) / PACE_ROUNDS);
-		assert_int_equal(p.per_round, 0);
+		assert_int_equal(rounds(&p, due[i], 0, &largest), PACE_TICKS);
+		assert_int_equal(largest, (due[i] + PACE_TICKS - 1) / PACE_TICKS);
+		assert_int_equal(p.per_tick, 0);
 	}
 }
 
-/* More fall due meanwhile: each one leaves within PACE_ROUNDS rounds, for those before it do. */
+/* More fall due meanwhile: each one leaves within PACE_TICKS rounds, for those before it do. */
 static void nobody_waits_longer_where_more_come(void **state)
 {
 	uint64_t due = 0, queued = 0, sent = 0, at[400];
@@ -118,11 +118,11 @@ static void nobody_waits_longer_where_more_come(void **state)
 		due += come;
 		queued += come;
 		at[round] = queued;
-		room = pace_round(&p, due, 0);
+		room = pace_round(&p, due, 0, 50 * S + round * MS, MS);
 		sent += room < due ? room : due;
 		due -= room < due ? room : due;
-		if (round >= PACE_ROUNDS)
-			assert_true(sent >= at[round - PACE_ROUNDS + 1]);
+		if (round >= PACE_TICKS)
+			assert_true(sent >= at[round - PACE_TICKS + 1]);
 	}
 }
 
@@ -135,8 +135,32 @@ static void the_cap_of_a_round(void **state)
 	assert_int_equal(rounds(&p, 1000, 8, &largest), 125);
 	assert_int_equal(largest, 8);
 	assert_int_equal(rounds(&p, 3, 1, &largest), 3);
-	assert_int_equal(rounds(&p, 65536, 2048, &largest), PACE_ROUNDS);
-	assert_int_equal(rounds(&p, 65537, 2048, &largest), PACE_ROUNDS + 1);
+	assert_int_equal(rounds(&p, 65536, 2048, &largest), PACE_TICKS);
+	assert_int_equal(rounds(&p, 65537, 2048, &largest), PACE_TICKS + 1);
+}
+
+/* For want of a CPU there is a round each 20 ms: the pace is one of time. After a pause the first one is not more. */
+static void rounds_that_come_seldom_make_up_for_it(void **state)
+{
+	struct pace p = {0};
+	uint64_t now = 50 * S, due = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 100; round++, now += 20 * MS) {
+		uint64_t room;
+
+		due += 200; /* 10,000 a second */
+		room = pace_round(&p, due, 0, now, MS);
+		due -= room < due ? room : due;
+		assert_true(due <= 200);
+	}
+	p = (struct pace){0};
+	assert_int_equal(pace_round(&p, 1000, 0, 90 * S, MS), 32);
+	assert_int_equal(pace_round(&p, 968, 0, 90 * S + MS, MS), 32);
+	assert_int_equal(pace_round(&p, 936, 0, 90 * S + 4 * MS, MS), 96);
+	assert_int_equal(pace_round(&p, 840, 8, 90 * S + 24 * MS, MS), 8);
+	assert_int_equal(pace_round(&p, 832, 0, 90 * S + 64 * MS, MS), 1280);
+	assert_int_equal(pace_round(&p, 1000, 0, 99 * S, MS), 32);
 }
 
 static void a_lapse_is_told_when_absorption_has_ended(void **state)
@@ -189,9 +213,10 @@ int main(void)
 		cmocka_unit_test(a_bucket_of_one_a_second),
 		cmocka_unit_test(another_rate_keeps_it_as_full_as_it_was),
 		cmocka_unit_test(a_few_go_at_once),
-		cmocka_unit_test(many_are_spread_over_the_same_number_of_rounds),
+		cmocka_unit_test(many_are_spread_over_the_same_number_of_ticks),
 		cmocka_unit_test(nobody_waits_longer_where_more_come),
 		cmocka_unit_test(the_cap_of_a_round),
+		cmocka_unit_test(rounds_that_come_seldom_make_up_for_it),
 		cmocka_unit_test(a_lapse_is_told_when_absorption_has_ended),
 		cmocka_unit_test(a_loop_that_stood_still_tells_afterwards),
 		cmocka_unit_test(a_link_that_is_down_is_no_lapse),

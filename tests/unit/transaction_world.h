@@ -135,6 +135,7 @@ static inline int setup(void **state)
 	w.in_force.tunables[TUN_abandon] = 1;
 	w.in_force.tunables[TUN_supersede_after] = 1000;
 	w.in_force.tunables[TUN_tick_sends] = 2048;
+	w.in_force.tunables[TUN_tick] = 1000;
 	for (uint32_t i = 0; i < SLOTS; i++)
 		w.below[2 * i] = i + 1 < SLOTS ? i + 2 : 0;
 	w.free_head = 1;

@@ -319,9 +319,11 @@ static void fetch_ahead(const struct transactions *t)
 int transactions_run(struct transactions *t)
 {
 	uint64_t now = txn_now(t);
+	const __u32 *tunable = t->env.in_force->tunables;
 	struct deadline d;
 
-	t->room = pace_round(&t->pace, deadlines_due(t->deadlines, now), t->env.in_force->tunables[TUN_tick_sends]);
+	t->room = pace_round(&t->pace, deadlines_due(t->deadlines, now), tunable[TUN_tick_sends], now,
+			     tunable[TUN_tick] * 1000ull);
 	while (!t->error && t->room && deadlines_pop(t->deadlines, now, &d)) {
 		fetch_ahead(t);
 		expire(t, &d);
