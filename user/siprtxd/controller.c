@@ -59,7 +59,7 @@ struct controller {
 	struct service service;
 	struct alarms alarms;
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
-	bool links_changed, reload, reload_failed;
+	bool vlans_changed, reload, reload_failed;
 	bool may_load, ready, stop;
 };
 
@@ -200,7 +200,7 @@ static void on_link(void *ctx, const struct netlink_link *l)
 	struct controller *c = ctx;
 
 	c->reload |= sender_learn_link(&c->sender, l);
-	c->links_changed = true;
+	c->vlans_changed |= l->vlan;
 }
 
 static void on_neighbour(void *ctx, const struct netlink_neighbour *n)
@@ -215,6 +215,7 @@ static void on_netlink(struct controller *c)
 	const struct netlink_handlers handlers = {on_link, on_neighbour, c};
 	int err = netlink_read(c->netlink, &handlers);
 
+	c->vlans_changed |= err == -ENOBUFS;
 	if (err == -ENOBUFS)
 		err = netlink_dump(&handlers);
 	if (err)
@@ -305,8 +306,9 @@ static void do_chores(struct controller *c, uint64_t now)
 		take_lost(c);
 	if (c->reload)
 		load_again(c, now);
-	if (c->links_changed) {
-		c->links_changed = false;
+	/* this waits for whoever is changing a link: not at each change of any */
+	if (c->vlans_changed) {
+		c->vlans_changed = false;
 		err = egress_refresh(c->pins.fd[PIN_egress], c->pins.meta);
 		if (err)
 			log_warning("the map egress cannot be renewed: %s. VLAN devices made since are not captured "
