@@ -64,7 +64,7 @@ static void on_link(void *ctx, const struct netlink_link *l)
 	struct controller *c = ctx;
 
 	c->reload |= sender_learn_link(&c->sender, l);
-	c->links_changed = true;
+	c->vlans_changed |= l->vlan;
 }
 
 static void on_neighbour(void *ctx, const struct netlink_neighbour *n)
@@ -88,6 +88,7 @@ static void on_netlink(struct controller *c)
 	int err = netlink_read(c->netlink, &handlers);
 
 	if (err == -ENOBUFS) {
+		c->vlans_changed = true;
 		c->reload = true; /* what was taken off is in no dump */
 		err = netlink_dump(&handlers);
 	}
@@ -175,8 +176,9 @@ static void do_chores(struct controller *c, uint64_t now)
 		take_lost(c, now);
 	if (c->reload)
 		load_again(c, now);
-	if (c->links_changed) {
-		c->links_changed = false;
+	/* this waits for whoever is changing a link: not at each change of any */
+	if (c->vlans_changed) {
+		c->vlans_changed = false;
 		err = egress_refresh(c->pins.fd[PIN_egress], c->pins.meta);
 		if (err)
 			log_warning("the map egress cannot be renewed: %s. VLAN devices made since are not captured "

@@ -35,7 +35,7 @@ struct controller {
 	struct conntrack_watch conntrack;
 	struct lapse lapse[MAX_OUTSIDE];
 	uint64_t small_chores_ns, chores_ns, reload_ns, reclaim_ns;
-	bool links_changed, reload, reload_failed;
+	bool vlans_changed, reload, reload_failed;
 	bool may_load, ready, stop;
 };
 
