@@ -2,6 +2,8 @@
 /* One of the softswitch's copies passes in place of siprtx's, so that conntrack keeps the flow. */
 #include "transaction_world.h"
 
+#include "conntrack.h"
+
 #define EVERY (15000 * MS)
 
 static bool lose_notes;
@@ -128,6 +130,20 @@ static void nothing_to_refresh(void **state)
 	}
 }
 
+/* As the tunable says, or twice in the time after which conntrack forgets. */
+static void how_often(void **state)
+{
+	const struct conntrack off = {.forgets_ms = 30000}, usual = {true, 1, 30000}, soon = {true, 1, 4000};
+
+	(void)state;
+	assert_int_equal(conntrack_refresh_ms(&off, 15000), 0);
+	assert_int_equal(conntrack_refresh_ms(&usual, 15000), 15000);
+	assert_int_equal(conntrack_refresh_ms(&usual, 9000), 9000);
+	assert_int_equal(conntrack_refresh_ms(&usual, 600000), 15000);
+	assert_int_equal(conntrack_refresh_ms(&usual, 0), 0);
+	assert_int_equal(conntrack_refresh_ms(&soon, 15000), 2000);
+}
+
 /* No wait for a copy goes beyond the time in which the call is tried. */
 static void not_beyond_the_end(void **state)
 {
@@ -209,7 +225,7 @@ static void ends_in_between(void **state)
 	run_until(15600);
 	transactions_free(w.t);
 	calls_free(w.calls);
-	lose_notes = true;
+	lose_notes = true; /* it waits in the ring for the next controller */
 	own_copy(slot);
 	assert_int_equal(w.n_sent, 6);
 	boot();
@@ -236,8 +252,13 @@ static void ends_in_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(copies_pass_in_place_of_ours), CASE(nothing_to_refresh),	    CASE(waited_in_vain),
-		CASE(not_beyond_the_end),	    CASE(note_of_the_copy_is_late), CASE(ends_in_between),
+		CASE(copies_pass_in_place_of_ours),
+		CASE(nothing_to_refresh),
+		CASE(how_often),
+		CASE(waited_in_vain),
+		CASE(not_beyond_the_end),
+		CASE(note_of_the_copy_is_late),
+		CASE(ends_in_between),
 	};
 
 	return cmocka_run_group_tests_name("refresh", tests, NULL, NULL);
