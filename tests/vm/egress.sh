@@ -33,6 +33,7 @@ calls egress- 10.77.1.2 10.77.1.2 fd77:1::2
 end_in_order
 if clsact; then ok "unload leaves a clsact that was there before"; else fail "unload removes a clsact that was there before"; fi
 tc -n vm-edge qdisc del dev out0 clsact
+netns run vm-edge nft delete table ip nat
 
 configure host "mode = host" "outside = out0"
 start
