@@ -71,6 +71,7 @@ def host_silent_gateway():
                 softswitch, gateway = host(edge, here), edge.gateway(there)
                 call = softswitch.send(Call(to=there, src=here))
                 expect_copies(gateway, call, what=f"offload {offload}, to {there}")
+                wait_until(lambda call=call: len(capture.of(call)) == 4, 2)
                 frames = capture.of(call)
                 expect_equal(frames[0].half_made, offload == "on", "the first checksum is left to the NIC")
                 expect({f.comparable() for f in frames} == {frames[0].comparable()}, "a frame differs by more than IP ID and checksums")
@@ -209,6 +210,7 @@ def egress_behind_a_bridge():
         call = Call(src="10.77.2.9")
         own_copies(softswitch, call, [0, .28, .55]).join()
         expect_copies(gateway, call)
+        wait_until(lambda: len(capture.of(call)) == 4, 2)
         frames = capture.of(call)
         expect_equal({f.comparable() for f in frames}, {frames[0].comparable()}, "frames but for IP ID and checksums")
         expect(frames[0].ttl == 64 and all(f.checksums_ok() for f in frames[1:]), "TTL and checksums")
@@ -444,9 +446,9 @@ def rule_49_egress_next_hop_moves():
             new = "02:77:00:00:00:99"
             run("ip", "-n", edge.gw_ns, "link", "set", "g0", "address", new)
             run("ip", "-n", edge.edge_ns, "neigh", "replace", "10.77.2.2", "lladdr", new, "nud", "reachable", "dev", "out0")
-            for gateway, call in zip(gateways, calls):
-                gateway.wait(call, 4, 4)
-                expect_equal([f.destination == new for f in capture.of(call)][:4], [False, False, True, True], f"copies to the new MAC, {call.to}, forwarding {forwards}")
+            for call in calls:
+                wait_until(lambda call=call: len(capture.of(call)) == 4, 4)
+                expect_equal([f.destination == new for f in capture.of(call)], [False, False, True, True], f"copies to the new MAC, {call.to}, forwarding {forwards}")
 
 
 @case(seconds=6)
