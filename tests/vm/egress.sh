@@ -2,9 +2,6 @@
 # Part of init: capture at TC egress, on an edge that masquerades and on the softswitch's own host. siprtxd runs inline, as
 # $daemon.
 
-# Copies of the softswitch's own, which are to be absorbed: nothing but the list may arrive.
-COPIES="-o 300,800,1300"
-
 # clsact: does the outside interface have one?
 clsact() { tc -n vm-edge qdisc show dev out0 | grep -q clsact; }
 
@@ -32,33 +29,16 @@ netns run vm-edge nft add table ip nat
 netns run vm-edge nft add chain ip nat out "{ type nat hook postrouting priority srcnat; }"
 netns run vm-edge nft add rule ip nat out ip daddr { 10.77.2.2, 10.77.3.2 } masquerade || fail "no masquerading"
 start
-OWN=$COPIES
-for call in silent answered; do
-	[ $call = silent ] || OWN=
-	$call egress 10.77.1.2 10.77.2.2 $OWN &
-	one=$!
-	$call egress-vlan 10.77.1.2 10.77.3.2 $OWN &
-	two=$!
-	$call egress-ipv6 fd77:1::2 fd77:2::2 $OWN
-	wait $one $two
-done
+calls egress- 10.77.1.2 10.77.1.2 fd77:1::2
 end_in_order
 if clsact; then ok "unload leaves a clsact that was there before"; else fail "unload removes a clsact that was there before"; fi
 tc -n vm-edge qdisc del dev out0 clsact
+netns run vm-edge nft delete table ip nat
 
-OWN=$COPIES
 configure host "mode = host" "outside = out0"
 start
 ok "mode = host: siprtx status says $(head -n 1 /tmp/status)"
-for call in silent answered; do
-	[ $call = silent ] || OWN=
-	$call host 10.77.2.1 10.77.2.2 -s vm-edge $OWN &
-	one=$!
-	$call host-vlan 10.77.3.1 10.77.3.2 -s vm-edge $OWN &
-	two=$!
-	$call host-ipv6 fd77:2::1 fd77:2::2 -s vm-edge $OWN
-	wait $one $two
-done
+calls host- 10.77.2.1 10.77.3.1 fd77:2::1 -s vm-edge
 clsact || fail "mode = host: there is no clsact, so these tests do not show that it goes"
 end_in_order
 if clsact; then fail "unload leaves the clsact that siprtx made"; else ok "unload removes the clsact that siprtx made"; fi
