@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Part of init: another version of the maps takes over while a call is held, and serves the next one.
 
-netns run vm-edge nft delete table ip nat
 configure upgrade "inside = in0" "outside = out0"
 start
 peer "held meanwhile" silent 10.77.1.2 10.77.2.2 held@vm &
