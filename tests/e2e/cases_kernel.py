@@ -222,19 +222,16 @@ def queues_change():
 def another_program_is_there():
     """Somebody's XDP program, or libxdp's dispatcher, is on the interface: check and load name it and what to do, nothing is left half done; taken off, siprtx loads."""
     with Edge(start=False) as edge:
-        def put(source, section="xdp"):
-            edge.run(edge.edge_ns, "ip", "link", "set", "out0", "xdp", "obj", source, "sec", section)
-
         def refused(words):
             for said in (edge.siprtx("load", check=False), edge.siprtx("check", check=False), edge.siprtxd()):
                 text = said.stdout + said.stderr
                 expect(said.returncode == 1 and all(w in text for w in words), f"wanted {words}, says {said.returncode} {text}")
             expect(not os.path.exists(edge.pin_path), "something was loaded")
         # as libxdp loads it, with no program in it; whether it can put some in depends on the kernel
-        put(only(glob.glob("/usr/lib/*/bpf/xdp-dispatcher.o"), "dispatchers of libxdp"))
+        edge.put_program("out0", only(glob.glob("/usr/lib/*/bpf/xdp-dispatcher.o"), "dispatchers of libxdp"))
         refused(["dispatcher", "xdp-loader unload out0 --all", "out0"])
         edge.run(edge.edge_ns, "ip", "link", "set", "out0", "xdp", "off")
-        put(only(glob.glob("/usr/lib/*/bpf/xsk_def_xdp_prog.o"), "programs of libxdp"))
+        edge.put_program("out0", only(glob.glob("/usr/lib/*/bpf/xsk_def_xdp_prog.o"), "programs of libxdp"))
         refused(["another XDP program", "ip link set out0 xdp off"])
         edge.run(edge.edge_ns, "ip", "link", "set", "out0", "xdp", "off")
         edge.siprtx("load")

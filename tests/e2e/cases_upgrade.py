@@ -278,7 +278,7 @@ def another_abi_fails_in_the_switch():
             # with what systemd's unit has, no more
             load = background(edge, "load", "-o", "siprtx.inside=in0,in1", build=build, prefix=capabilities(*LOADER, "chown", "dac_override"))
             expect(any("waiting until" in line for line in load.stderr), "the load did not come to wait")
-            edge.run(edge.edge_ns, "ip", "link", "set", "in1", "xdp", "obj", only(glob.glob("/usr/lib/*/bpf/xsk_def_xdp_prog.o"), "programs of libxdp"), "sec", "xdp")
+            edge.put_program("in1", only(glob.glob("/usr/lib/*/bpf/xsk_def_xdp_prog.o"), "programs of libxdp"))
             hang_up(gateway, ringing)
             _, told = load.communicate(timeout=15)
             expect(load.returncode == 1 and "another XDP program" in told and "in1" in told, f"the load says {load.returncode} {told}")

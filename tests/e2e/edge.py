@@ -270,6 +270,15 @@ class Edge:
         run("bpftool", "map", "update", "pinned", f"{self.pin_path}/{name}", "key", *map(str, key),
             "value", *map(str, value.to_bytes(4, "little")))
 
+    def put_program(self, interface, source):
+        """Somebody else's XDP program on an interface of the edge, as `ip link set ... xdp` has it there."""
+        pin = f"{self.pin_path}-other"
+        run("bpftool", "prog", "load", source, pin, "type", "xdp")
+        try:
+            self.run(self.edge_ns, "bpftool", "net", "attach", "xdp", "pinned", pin, "dev", interface)
+        finally:
+            os.unlink(pin)
+
     def retune(self, profile, field, value):
         self.bpftool_update("profiles", (profile * 32 + field).to_bytes(4, "little"), value)
 

@@ -3,7 +3,9 @@
 
 configure upgrade "inside = in0" "outside = out0"
 start
-peer "held meanwhile" silent 10.77.1.2 10.77.2.2 held@vm &
+# When its copies come is not judged: the kernel verifies programs all the time, and here it is interpreted.
+id=held@vm
+peer "held meanwhile" silent 10.77.1.2 10.77.2.2 $id > /dev/null &
 call=$!
 usleep 100000
 if netns run vm-edge siprtx-next -c "$CONF" load > /tmp/next.log 2>&1 && wait $daemon && grep -q "has taken over" /tmp/next.log; then
@@ -13,8 +15,7 @@ else
 	fail "another version of the maps did not take over"
 fi
 wait $call
-n=$(recorded held@vm)
-if [ $n -eq 1 ]; then ok "held meanwhile: one record"; else fail "held meanwhile: $n records, wanted one"; fi
+once "held meanwhile"
 
 NEXT=-next
 start
