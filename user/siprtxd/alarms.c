@@ -9,8 +9,8 @@
 #include "record.h"
 
 /* What goes on and on must not fill the log. */
-#define EVERY_NS 10000000000ull
-#define OFFENDER_LOOKS	3
+#define EVERY_NS       10000000000ull
+#define OFFENDER_LOOKS 3
 
 static void slots(struct alarms *a, uint32_t total, uint32_t free_slots)
 {

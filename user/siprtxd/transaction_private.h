@@ -26,9 +26,9 @@
 enum phase { NOT_HELD = 0, HELD, KEPT /* for its own reply */, ENDED /* waits for its last descriptor */ };
 
 struct held {
-	uint64_t wake_ns; /* of its one valid deadline; its others in the queues are stale */
-	uint64_t look_ns; /* and of its one valid look at the softswitch's copies */
-	uint64_t from_ns; /* when its wait began: the copy before, be it sent, passed or left out; 0: not known */
+	uint64_t wake_ns;   /* of its one valid deadline; its others in the queues are stale */
+	uint64_t look_ns;   /* and of its one valid look at the softswitch's copies */
+	uint64_t from_ns;   /* when its wait began: the copy before, be it sent, passed or left out; 0: not known */
 	uint64_t passed_ns; /* when conntrack has last seen a datagram of it, as far as is known */
 	uint32_t gen;
 	uint8_t phase;
@@ -44,8 +44,8 @@ struct transactions {
 	uint32_t n_held;
 	uint32_t overdue[MAX_OUTSIDE];
 	struct pace pace;
-	uint64_t room; /* copies that may still go in this round */
-	bool put_off;  /* some that were due are left to the next one */
+	uint64_t room;	     /* copies that may still go in this round */
+	bool put_off;	     /* some that were due are left to the next one */
 	uint64_t refresh_ns; /* 0: never */
 	int error;
 };
