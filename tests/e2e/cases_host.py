@@ -371,7 +371,7 @@ def egress_filter_taken_off_comes_back():
         expect("no program is at TC egress of outside interface out0" in said.stdout and said.returncode == 3, f"status says {said.returncode} {said.stdout}")
         edge.process.send_signal(18)
         expect(wait_until(lambda: at_egress(edge), 20), "the filter did not come back")
-        expect(at_egress(edge)[50600]["options"]["prog"]["id"] != former, "it is the former program")
+        expect_equal(at_egress(edge)[50600]["options"]["prog"]["id"], former, "program, which is pinned still")
         expect(wait_until(lambda: not edge.siprtx("status", check=False).returncode, 20, 0.1), edge.siprtx("status", check=False).stdout)
         expect_copies(gateway, softswitch.send(Call(src=HERE)), what="after the qdisc was taken off")
         expect_equal(edge.log().count("programs attached again"), 1, "times it was said")

@@ -141,9 +141,9 @@ def rights_plain_user_serves():
         expect_equal((folder.st_uid, folder.st_gid, folder.st_mode & 0o7777), (0, USER.pw_gid, 0o750), "owner, group and mode of the folder")
         lock = files.pop("lock")
         expect_equal((lock.st_uid, lock.st_mode & 0o7777), (USER.pw_uid, 0o700), "owner and mode of the lock")
-        maps = {(s.st_uid, s.st_gid, s.st_mode & 0o7777) for name, s in files.items() if not name.startswith("link_")}
-        links = {(s.st_uid, s.st_mode & 0o7777) for name, s in files.items() if name.startswith("link_")}
-        expect_equal((maps, links), ({(USER.pw_uid, USER.pw_gid, 0o640)}, {(0, 0o600)}), "owners, groups and modes of maps and links")
+        maps = {(s.st_uid, s.st_gid, s.st_mode & 0o7777) for name, s in files.items() if not name.startswith(("link_", "prog_"))}
+        links = {(s.st_uid, s.st_mode & 0o7777) for name, s in files.items() if name.startswith(("link_", "prog_"))}
+        expect_equal((maps, links), ({(USER.pw_uid, USER.pw_gid, 0o640)}, {(0, 0o600)}), "owners, groups and modes of maps, of links and programs")
         rights.start(as_user("net_raw"))
         softswitch, gateway = edge.softswitch(), edge.gateway()
         serves(edge, softswitch, gateway)
@@ -375,7 +375,7 @@ def tried(edge, prefix, names):
 
 @case(seconds=10)
 def rights_line_by_line():
-    """Each pin and the journal: the group opens every map for reading and none for writing, no link and no lock; it changes, moves and removes nothing; a stranger does not even read; root writes what is the operator's."""
+    """Each pin and the journal: the group opens every map for reading and none for writing, no link, no program and no lock; it changes, moves and removes nothing; a stranger does not even read; root writes what is the operator's."""
     if os.uname().machine != "x86_64":
         return "not tried: the number of bpf(2) is x86's"
     with Edge(SHORT, start=False, user="nobody", **SMALL) as edge:
@@ -383,7 +383,7 @@ def rights_line_by_line():
         rights.start([])
         serves(edge, edge.softswitch(), edge.gateway())
         names = os.listdir(edge.pin_path)
-        maps = [n for n in names if not n.startswith("link_") and n != "lock"]
+        maps = [n for n in names if not n.startswith(("link_", "prog_")) and n != "lock"]
         expect(len(maps) >= 22 and {"tunables", "profiles", "gw_profile", "gateways", "exhausted", "counters", "meta"} <= set(maps), f"pins: {names}")
         member, stranger = as_user(user=OPERATOR, groups=USER.pw_gid), as_user(user=OPERATOR)
         nothing = [False, False, False]

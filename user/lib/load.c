@@ -35,7 +35,7 @@ struct loading {
 	struct siprtx_bpf *bpf;
 	struct pins pins;
 	struct owner owner;
-	bool new_folder, new_maps;
+	bool new_folder, new_lock, new_maps;
 	struct attached done[2 * MAX_OUTSIDE], filter[MAX_OUTSIDE];
 	unsigned n_done, n_filters;
 	struct successor successor;
@@ -117,6 +117,7 @@ static int make_folder(struct loading *l)
 			l, err,
 			"the folder that %s is to be in is not there. Make it (mkdir -p), or choose another pin_path.",
 			l->c->pin_path);
+	l->new_lock = !err && !lock_is_there(l->c->pin_path);
 	err = err ?: lock_make(l->c->pin_path);
 	if (err)
 		because(l, err,
@@ -303,6 +304,8 @@ static void undo(struct loading *l)
 		unpin_maps(l->c->pin_path);
 	if (l->new_folder)
 		remove_folder(l->c->pin_path);
+	else if (l->new_lock)
+		lock_remove(l->c->pin_path);
 }
 
 /* In place of those of the former load, whose fds are kept for an undo. */
