@@ -2,10 +2,11 @@
 /*
  * Softswitch and gateway in one process, one clock: a crowd of calls through an edge, and what became of each datagram.
  *
- *   crowd SOFTSWITCH-NETNS GATEWAY-NETNS RATE SECONDS SEED ANSWERED TAIL LOG
+ *   crowd SOFTSWITCH-NETNS GATEWAY-NETNS RATE SECONDS SEED ANSWERED TAIL LOG [MS...]
  *
  * Makes RATE calls a second for SECONDS from 10.77.1.2 to 10.77.2.2. ANSWERED percent of them are answered, at their
- * first, second or third INVITE, with 180 and 200; the softswitch acknowledges. The others stay silent. It listens on
+ * first, second or third INVITE, with 180 and 200; the softswitch acknowledges. The others stay silent. With MS the
+ * softswitch sends each INVITE again so many ms after the first one, until it sees the 200. It listens on
  * for TAIL seconds, then writes LOG, 16 bytes an event (u64 wall clock ns, arrivals by the kernel's stamp; u32 call;
  * u32 enum what), and one JSON line. Prints "ready" once bound.
  */
@@ -42,9 +43,19 @@ struct event {
 };
 
 struct call {
+	uint64_t sent_ns;
 	uint8_t answer_at; /* INVITE number, 0: never */
 	uint8_t invites;
+	uint8_t answered; /* as the softswitch knows */
 };
+
+/* The softswitch's own copies: each at one time after its call's first, so the calls come to it in order. */
+static struct own {
+	uint64_t after_ns;
+	uint32_t next;
+} own[16];
+static unsigned n_own;
+static uint32_t n_begun;
 
 static struct event *events;
 static size_t n_events;
@@ -136,6 +147,25 @@ static void answer(uint32_t call, const char *status)
 	sendto(gateway, m, n, 0, (struct sockaddr *)&to_softswitch, sizeof(to_softswitch));
 }
 
+/* Sends the copies that are due; when the next one is. */
+static uint64_t send_own(uint64_t now)
+{
+	uint64_t next = UINT64_MAX, due;
+
+	for (struct own *o = own; o < own + n_own; o++) {
+		for (; o->next < n_begun; o->next++) {
+			due = calls[o->next].sent_ns + o->after_ns;
+			if (due > now) {
+				next = due < next ? due : next;
+				break;
+			}
+			if (!calls[o->next].answered)
+				send_request("INVITE", o->next, "");
+		}
+	}
+	return next;
+}
+
 static uint32_t call_of(const char *m, size_t n)
 {
 	static const char mark[] = "branch=z9hG4bK-crowd-";
@@ -168,6 +198,7 @@ static void softswitch_got(const char *m, size_t n, uint64_t ns)
 	if (call >= n_calls || strncmp(m, "SIP/2.0 200", 11))
 		return;
 	note_at(ns, call, ANSWER_ARRIVED);
+	calls[call].answered = 1;
 	note(call, ACK_SENT);
 	send_request("ACK", call, "-ack");
 }
@@ -177,11 +208,13 @@ static void listen_until(uint64_t until)
 	struct pollfd p[2] = {{softswitch, POLLIN, 0}, {gateway, POLLIN, 0}};
 	struct timespec left;
 	char m[2048];
-	uint64_t now;
+	uint64_t now, next;
 	ssize_t n;
 
 	while ((now = now_ns()) < until) {
-		left = (struct timespec){(until - now) / 1000000000, (until - now) % 1000000000};
+		next = send_own(now);
+		next = next < until ? next : until;
+		left = (struct timespec){(next - now) / 1000000000, (next - now) % 1000000000};
 		if (ppoll(p, 2, &left, NULL) <= 0)
 			continue;
 		while ((n = receive(gateway, m, sizeof(m), &now)) >= 0)
@@ -197,10 +230,13 @@ int main(int argc, char **argv)
 	unsigned answered;
 	FILE *log;
 
-	if (argc != 9) {
-		fprintf(stderr, "usage: crowd SOFTSWITCH-NETNS GATEWAY-NETNS RATE SECONDS SEED ANSWERED TAIL LOG\n");
+	if (argc < 9 || argc > 25) {
+		fprintf(stderr,
+			"usage: crowd SOFTSWITCH-NETNS GATEWAY-NETNS RATE SECONDS SEED ANSWERED TAIL LOG [MS...]\n");
 		return 2;
 	}
+	for (int i = 9; i < argc; i++)
+		own[n_own++].after_ns = strtoull(argv[i], NULL, 10) * 1000000;
 	rate = strtoull(argv[3], NULL, 10);
 	seconds = strtoull(argv[4], NULL, 10);
 	srandom(strtoul(argv[5], NULL, 10));
@@ -226,6 +262,8 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < n_calls; i++) {
 		listen_until(start + i * 1000000000ull / rate);
 		note(i, INVITE_SENT);
+		calls[i].sent_ns = now_ns();
+		n_begun = i + 1;
 		send_request("INVITE", i, "");
 	}
 	listen_until(now_ns() + strtoull(argv[7], NULL, 10) * 1000000000ull);

@@ -197,8 +197,6 @@ static int round_of(struct controller *c, uint64_t now)
 {
 	int err;
 
-	c->notes_taken = 0;
-	ring_buffer__consume(c->notes);
 	if (now >= c->small_chores_ns) {
 		c->small_chores_ns = now + SMALL_CHORES_NS;
 		take_values(c);
@@ -206,6 +204,9 @@ static int round_of(struct controller *c, uint64_t now)
 		sender_bind(&c->sender, now);
 		remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
 	}
+	/* what passed before a port was bound is counted before anything is sent there */
+	c->notes_taken = 0;
+	ring_buffer__consume(c->notes);
 	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns());
 	sender_flush(&c->sender);
 	if (now >= c->chores_ns) {
@@ -378,7 +379,6 @@ static int start(struct controller *c)
 		return err;
 	m = c->pins.meta;
 	c->free = (struct free_list){c->pins.free_slots, c->pins.free_head};
-	memset(m->heartbeat, 0, sizeof(m->heartbeat));
 	m->pid = getpid();
 	m->started_ns = now_ns();
 	alarms_open(&c->alarms, &c->pins);

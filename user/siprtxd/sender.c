@@ -168,8 +168,10 @@ static void complain(struct sender *s, struct port *p, int err)
 		log_error("no AF_XDP socket on %s: %s; it is tried again every second", p->name, strerror(-err));
 }
 
-static int bind_port(struct sender *s, struct port *p, uint64_t now_ns)
+/* From when a port is bound the softswitch's copies are absorbed: what is due goes out in the same round. */
+static int bind_port(struct sender *s, unsigned n, uint64_t now_ns)
 {
+	struct port *p = &s->port[n];
 	const struct xsk_memory memory = {s->pins->slots, s->pins->length[PIN_slots], s->pins->fd[PIN_slots]};
 	int err = xsk_open(&p->xsk, p->name, &memory, s->zerocopy && !p->copies);
 
@@ -182,6 +184,8 @@ static int bind_port(struct sender *s, struct port *p, uint64_t now_ns)
 		if (p->complained)
 			log_info("%s is bound now", p->name);
 		p->complained = false;
+		if (n < FIRST_INSIDE)
+			__atomic_store_n(&s->pins->meta->heartbeat[n], now_ns, __ATOMIC_RELEASE);
 		return 0;
 	}
 	if (!p->patience_ns)
@@ -227,7 +231,7 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 
 		close_stuck(s, i, now_ns);
 		if (p->up && !p->xsk && now_ns >= p->retry_ns)
-			err = bind_port(s, p, now_ns) ?: err;
+			err = bind_port(s, i, now_ns) ?: err;
 	}
 	return err;
 }
