@@ -13,11 +13,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attach.h"
 #include "attach_tc.h"
+#include "clock.h"
 #include "egress.h"
 #include "hash.h"
 #include "head.h"
@@ -330,7 +330,6 @@ static int pin_programs(struct loading *l)
 
 static int finish(struct loading *l)
 {
-	struct timespec now;
 	int err;
 
 	name_interfaces(l);
@@ -343,8 +342,7 @@ static int finish(struct loading *l)
 	err = seed_values(&l->pins, l->c, load_hash(l->c));
 	if (err)
 		return because(l, err, "cannot write the map configured: %s.", strerror(-err));
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	l->pins.meta->loaded_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	l->pins.meta->loaded_ns = now_ns();
 	return 0;
 }
 

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attach.h"
 #include "attach_tc.h"
+#include "clock.h"
 #include "drain.h"
 #include "head.h"
 #include "load.h"
@@ -34,14 +34,6 @@ static int __attribute__((format(printf, 4, 5))) because(char *why, size_t why_s
 	vsnprintf(why, why_size, format, args);
 	va_end(args);
 	return err;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
 static bool is_there(const char *folder)

@@ -144,24 +144,6 @@ json_t *problems_json(const struct problems *p)
 	return list;
 }
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-uint64_t now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-int64_t wall_offset_ns(void)
-{
-	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
-}
-
 static struct text local_text(uint64_t unix_ms, const char *format)
 {
 	time_t s = unix_ms / 1000;

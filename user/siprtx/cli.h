@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "clock.h"
 #include "config.h"
 #include "pins.h"
 #include "sample.h"
@@ -111,9 +112,6 @@ int tunable_write(struct cli *cli, unsigned key, uint32_t value);
 /* True: there is no process of the controller's number. */
 bool controller_gone(const struct siprtx_meta *meta);
 
-uint64_t now_ns(void); /* CLOCK_MONOTONIC */
-/* CLOCK_REALTIME - CLOCK_MONOTONIC now, ns. */
-int64_t wall_offset_ns(void);
 struct text text_clock(uint64_t unix_ms);			  /* "12:18:34.123", local time */
 struct text text_day_clock(uint64_t unix_ms);			  /* "2026-11-22 12:18:34", local time */
 struct text text_endpoint(const uint8_t addr[16], uint16_t port); /* as format_endpoint() */

@@ -4,9 +4,8 @@
 #ifndef SIPRTXD_CONTROLLER_PRIVATE_H
 #define SIPRTXD_CONTROLLER_PRIVATE_H
 
-#include <time.h>
-
 #include "alarms.h"
+#include "clock.h"
 #include "conntrack_watch.h"
 #include "controller.h"
 #include "lapse.h"
@@ -38,15 +37,6 @@ struct controller {
 	bool vlans_changed, reload, reload_failed;
 	bool may_load, ready, stop;
 };
-
-/* CLOCK_MONOTONIC */
-static inline uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 /* Slots in use. */
 static inline uint32_t controller_held(const struct controller *c)

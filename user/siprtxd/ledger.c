@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "methods.h"
 #include "schedule.h"
@@ -153,15 +154,6 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 		say_given_up(l, slot, e->code);
 	else if (e->kind == EV_EXHAUSTED && call.kind == KIND_REQUEST)
 		say_unanswered(&call);
-}
-
-static int64_t wall_offset_ns(void)
-{
-	struct timespec wall, mono;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	return (wall.tv_sec - mono.tv_sec) * 1000000000ll + wall.tv_nsec - mono.tv_nsec;
 }
 
 static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns)
