@@ -197,13 +197,20 @@ def small_disk(edge):
 
 def fill_and_free(edge):
     """By turns no room at all, and much."""
-    sizes = itertools.cycle(("1m", "64m"))
+    full = itertools.cycle((True, False))
+
+    def remount(size, check=True):
+        return run("mount", "-o", f"remount,size={size}", f"{edge.directory}/disk", check=check)
 
     def resize(_):
-        size = next(sizes)
-        # what is on it already stays, and it cannot be made smaller than that
-        used = os.stat(edge.journal_path).st_size // 1024 + 64 if os.path.exists(edge.journal_path) else 64
-        run("mount", "-o", f"remount,size={used}k" if size == "1m" else f"remount,size={size}", f"{edge.directory}/disk")
+        if not next(full):
+            return remount("64m")
+        # what is on it already stays, and it cannot be made smaller than that; it grows while one looks
+        for _ in range(20):
+            used = os.stat(edge.journal_path).st_size // 1024 + 64 if os.path.exists(edge.journal_path) else 64
+            if not remount(f"{used}k", check=False).returncode:
+                return None
+        raise RuntimeError("the disk cannot be made small")
     return .5, 2, resize
 
 
