@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "load.h"
+#include "unload.h"
 
 uint64_t now_ns(void)
 {

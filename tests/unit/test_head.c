@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "head.h"
+#include "health.h"
 
 #define S UINT64_C(1000000000)
 
@@ -51,12 +52,12 @@ static void alive_while_seen(void **state)
 	struct siprtx_meta m = of_another();
 
 	(void)state;
-	assert_true(head_alive(&m, 5 * S));
-	assert_true(head_alive(&m, 4 * S)); /* read before it was written */
-	assert_true(head_alive(&m, 5 * S + ALIVE_NS - 1));
-	assert_false(head_alive(&m, 5 * S + ALIVE_NS));
+	assert_true(controller_alive(&m, 5 * S));
+	assert_true(controller_alive(&m, 4 * S)); /* read before it was written */
+	assert_true(controller_alive(&m, 5 * S + ALIVE_NS - 1));
+	assert_false(controller_alive(&m, 5 * S + ALIVE_NS));
 	m.pid = 0;
-	assert_false(head_alive(&m, 5 * S));
+	assert_false(controller_alive(&m, 5 * S));
 }
 
 int main(void)

@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "conntrack.h"
-
-#define BUFFER_BYTES 32768
+#include "netlink_ask.h"
 
 struct chain {
 	char table[40], name[40], type[16];
@@ -94,18 +93,11 @@ static int ask_nftables(struct found *found)
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.body = {.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0},
 	};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER), more = MNL_CB_ERROR, err;
-	char buf[BUFFER_BYTES];
-	ssize_t n;
+	int fd = netlink_open(NETLINK_NETFILTER, 0, 0), err;
 
 	if (fd < 0)
-		return -errno;
-	if (send(fd, &request, sizeof(request), 0) > 0)
-		do {
-			n = recv(fd, buf, sizeof(buf), 0);
-			more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, on_chain, found);
-		} while (more > MNL_CB_STOP);
-	err = more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
+		return fd;
+	err = netlink_ask(fd, &request, sizeof(request), on_chain, found);
 	close(fd);
 	return err;
 }

@@ -62,11 +62,6 @@ int head_read(const char *folder, struct siprtx_meta *head)
 	return err;
 }
 
-bool head_alive(const struct siprtx_meta *head, uint64_t now_ns)
-{
-	return head->pid && (head->alive_ns >= now_ns || now_ns - head->alive_ns < ALIVE_NS);
-}
-
 int head_capture(const char *folder, uint32_t *value)
 {
 	__u32 size = 0;
@@ -91,7 +86,7 @@ int head_set_capture(const char *folder, uint32_t value)
 	return err;
 }
 
-bool head_explain(const char *folder, char *why, size_t why_size)
+void head_explain(const char *folder, char *why, size_t why_size)
 {
 	struct siprtx_meta head;
 
@@ -100,10 +95,9 @@ bool head_explain(const char *folder, char *why, size_t why_size)
 			 "the maps under %s are of version %u, this siprtx is of version %u: `siprtx load` takes over "
 			 "from them, that version's own siprtx shows them.",
 			 folder, head.abi, SIPRTX_ABI);
-		return true;
+		return;
 	}
 	snprintf(why, why_size,
 		 "some of the pins under %s are missing, or are not siprtx's: run `siprtx unload`, then load again.",
 		 folder);
-	return false;
 }

@@ -3,7 +3,6 @@
 #ifndef SIPRTX_HEAD_H
 #define SIPRTX_HEAD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,15 +12,13 @@
 int head_take(const void *value, size_t size, struct siprtx_meta *head);
 /* Of the maps pinned in this folder. 0; -ENOENT: there is no map meta; -EPROTO; -EACCES, -EPERM: rights; -errno. */
 int head_read(const char *folder, struct siprtx_meta *head);
-/* Is a controller at work on them? */
-bool head_alive(const struct siprtx_meta *head, uint64_t now_ns);
 /* The tunable as it is written. 0 or -errno. */
 int head_capture(const char *folder, uint32_t *value);
 int head_set_capture(const char *folder, uint32_t value);
 /*
- * Why pins_open() said -EPROTO, and what to do: a sentence in `why`. True: they are of another
- * ABI, which a load takes over from; else they are incomplete or not siprtx's.
+ * Why pins_open() said -EPROTO, and what to do: a sentence in `why`. They are of another ABI, which a load takes
+ * over from, or incomplete, or not siprtx's.
  */
-bool head_explain(const char *folder, char *why, size_t why_size);
+void head_explain(const char *folder, char *why, size_t why_size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loads, attaches, pins and takes away the kernel side. Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. */
+/* Loads, attaches and pins the kernel side. Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. */
 #ifndef SIPRTX_LOAD_H
 #define SIPRTX_LOAD_H
 
@@ -18,14 +18,5 @@ int load(const struct config *c, __u64 limit_ns, char *why, size_t why_size);
 
 /* True when programs of this ABI are attached under c->pin_path to the interfaces `c` names. */
 bool load_is_done(const struct config *c);
-
-/*
- * Detaches everything pinned under `pin_path`, of whatever ABI, and removes the pins; those that a load that was broken
- * off has moved aside too. 0; -ENOENT: nothing was there; -EBUSY: a siprtxd
- * serves them (lock.h); -errno.
- */
-int unload(const char *pin_path, char *why, size_t why_size);
-/* Removes a folder of pins, maps and links of whatever ABI. 0 or -errno. */
-int remove_folder(const char *pin_path);
 
 #endif

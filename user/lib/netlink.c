@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES 32768     /* what the kernel fills one answer of a dump up to */
+#include "netlink_ask.h"
+
+#define BUFFER_BYTES 32768     /* of changes read at once */
 #define QUEUE_BYTES  (4 << 20) /* room for a storm of changes while the reader is busy sending */
 
 #define NUD_USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
@@ -130,24 +132,10 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static int open_socket(unsigned groups, int flags)
-{
-	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = groups};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	if (!bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
 int netlink_listen(void)
 {
-	int fd = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC, SOCK_NONBLOCK), bytes = QUEUE_BYTES;
+	int fd = netlink_open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC, SOCK_NONBLOCK),
+	    bytes = QUEUE_BYTES;
 
 	/* as far as rights allow: too small a queue means another dump, no more */
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
@@ -174,23 +162,14 @@ static int dump(int fd, uint16_t type, const struct netlink_handlers *h)
 		.nlh = {.nlmsg_len = sizeof(request), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.body = {.rtgen_family = AF_UNSPEC},
 	};
-	char buf[BUFFER_BYTES];
-	ssize_t n;
-	int more;
 
-	if (send(fd, &request, sizeof(request), 0) < 0)
-		return -errno;
-	do {
-		n = recv(fd, buf, sizeof(buf), 0);
-		more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, on_message, (void *)h);
-	} while (more > MNL_CB_STOP);
-	/* a table that changed meanwhile: the changes come to the listening socket */
-	return more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
+	/* what changes meanwhile comes to the listening socket */
+	return netlink_ask(fd, &request, sizeof(request), on_message, (void *)h);
 }
 
 int netlink_dump(const struct netlink_handlers *h)
 {
-	int fd = open_socket(0, 0), err;
+	int fd = netlink_open(NETLINK_ROUTE, 0, 0), err;
 
 	if (fd < 0)
 		return fd;

@@ -8,18 +8,12 @@
 #include "attach.h"
 #include "attach_tc.h"
 #include "egress.h"
-
-static struct siprtx_interface *named(struct siprtx_meta *m, const char *name)
-{
-	for (unsigned i = 0; i < m->interfaces && i < MAX_INTERFACES; i++)
-		if (!strncmp(m->interface[i].name, name, sizeof(m->interface[i].name)))
-			return &m->interface[i];
-	return NULL;
-}
+#include "health.h"
 
 static int reattach_one(const struct config *c, struct siprtx_meta *m, const char *name)
 {
-	struct siprtx_interface *itf = named(m, name);
+	const struct siprtx_interface *known = meta_interface(m, name);
+	struct siprtx_interface *itf = known ? &m->interface[known - m->interface] : NULL;
 	int err = itf ? 0 : -ENOENT;
 
 	if (attach_state(c->pin_path, name) != ATTACH_NONE)

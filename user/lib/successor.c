@@ -14,9 +14,10 @@
 #include "clock.h"
 #include "drain.h"
 #include "head.h"
-#include "load.h"
+#include "health.h"
 #include "lock.h"
 #include "log.h"
+#include "unload.h"
 
 /* '.' is not for names in a BPF file system */
 #define FORMER_SUFFIX "-former"
@@ -181,7 +182,7 @@ static enum drain look(struct successor *s, struct drain_facts *f)
 	f->settled = !s->head.capturing;
 	f->unloaded = head_capture(s->former, &capture) || head_read(s->former, &s->head);
 	f->capture = capture;
-	f->alive = is_served(s->former) && (f->waited_ns < START_NS || head_alive(&s->head, now_ns()));
+	f->alive = is_served(s->former) && (f->waited_ns < START_NS || controller_alive(&s->head, now_ns()));
 	f->held = s->head.held + s->head.unwritten;
 	return drain_judge(f);
 }

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES 32768
+#include "netlink_ask.h"
 
 struct one_filter {
 	char kind[16], program[sizeof(EGRESS_PROGRAM)]; /* cut: libbpf adds the id to the name */
@@ -102,29 +102,19 @@ static int dump(int fd, __u16 type, mnl_cb_t fn, struct dump *d)
 		.nlh = {.nlmsg_len = sizeof(request), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.body = {.tcm_ifindex = (int)d->ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, d->parent)},
 	};
-	char buf[BUFFER_BYTES];
-	ssize_t n;
-	int more;
 
-	if (send(fd, &request, sizeof(request), 0) < 0)
-		return -errno;
-	do {
-		n = recv(fd, buf, sizeof(buf), 0);
-		more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, n, 0, 0, fn, d);
-	} while (more > MNL_CB_STOP);
-	/* a table that changed meanwhile: what was told stands */
-	return more == MNL_CB_STOP || errno == EINTR ? 0 : -errno;
+	return netlink_ask(fd, &request, sizeof(request), fn, d);
 }
 
 int tc_filters(unsigned ifindex, struct tc_filters *out)
 {
 	static const __u32 sides[] = {TC_H_MIN_EGRESS, TC_H_MIN_INGRESS};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
+	int fd = netlink_open(NETLINK_ROUTE, 0, 0), err;
 	struct tc_filters found = {};
 	struct dump d = {.out = &found, .ifindex = ifindex};
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = dump(fd, RTM_GETQDISC, on_qdisc, &d);
 	for (unsigned i = 0; i < 2 && d.clsact && !err; i++) {
 		d.parent = sides[i];

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "health.h"
 #include "load.h"
+#include "unload.h"
 #include "successor.h"
 
 /* The configuration, then the host, then what is loaded: all that is wrong with any of them. */

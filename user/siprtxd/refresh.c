@@ -6,9 +6,8 @@
  */
 #include "transaction_private.h"
 
-/* A copy may come this share of the wait before it ends, and is waited for this share longer than it is expected. */
-#define COPY_EARLY 16
-#define COPY_LATE  8
+/* A copy is waited for this share of the wait longer than it is expected. */
+#define COPY_LATE 8
 
 static uint64_t wait_of(const struct siprtx_slot *s)
 {
@@ -45,7 +44,7 @@ uint64_t txn_turn_ns(const struct transactions *t, uint32_t slot)
 
 	if (s->step == SLOT_STEP_FINAL || !is_stale(t, slot, s->due_ns))
 		return s->due_ns;
-	return s->due_ns - wait_of(s) / COPY_EARLY;
+	return s->due_ns - wait_of(s) / NEAR_SHARE;
 }
 
 void txn_end_turn(struct transactions *t, uint32_t slot)
@@ -87,7 +86,7 @@ bool txn_yields(struct transactions *t, uint32_t slot, uint64_t word, uint64_t n
 		s->due_ns = until > s->due_ns ? until : s->due_ns;
 		txn_wake_at(t, slot, s->due_ns, LOOK_WAIT(s->due_ns - now));
 	} else if (now < s->due_ns) {
-		txn_wake_at(t, slot, s->due_ns, wait_of(s) / COPY_EARLY);
+		txn_wake_at(t, slot, s->due_ns, wait_of(s) / NEAR_SHARE);
 	} else {
 		return false;
 	}

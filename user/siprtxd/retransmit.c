@@ -5,13 +5,6 @@
 #define NO_ROOM_NS (1 * MS)
 #define NO_MAC_NS  (10 * MS)
 
-/*
- * One sent later than this share of the wait that follows: that wait begins when it went, so that no two come close.
- * And so much before its time, of the wait before, is one that was given back tried: the softswitch's own is due by
- * then.
- */
-#define NEAR_SHARE 16
-
 /* A copy of the softswitch that passed as lately as this may not have been told of yet. No interval is shorter. */
 #define JUST_NS (INTERVAL_MIN_MS * MS)
 

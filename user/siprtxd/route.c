@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hash.h"
+#include "netlink_ask.h"
 
 /* News are not read for what they say: a queue that overflows is news too. */
 #define NEWS_BYTES 8192
@@ -33,25 +34,13 @@ struct kept_route {
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-static int open_netlink(unsigned groups)
-{
-	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = groups};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-
-	if (fd >= 0 && !bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 void routes_open(struct routes *r, uint64_t now_ns)
 {
 	int bytes = NEWS_BYTES, rules6 = RTNLGRP_IPV6_RULE;
 
 	*r = (struct routes){.changed_ns = now_ns, .epoch = 1, .kept = calloc(ROUTES_KEPT, sizeof(struct kept_route))};
-	r->news = open_netlink(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE);
-	r->ask = open_netlink(0);
+	r->news = netlink_open(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE, SOCK_NONBLOCK);
+	r->ask = netlink_open(NETLINK_ROUTE, 0, SOCK_NONBLOCK);
 	setsockopt(r->news, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	setsockopt(r->news, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &rules6, sizeof(rules6));
 }

@@ -23,6 +23,13 @@
 #define LOOK_STEP_NS	   (64 * MS)
 #define LOOK_WAIT(wait_ns) ((wait_ns) / LOOK_STEP_NS * LOOK_STEP_NS + 1)
 
+/*
+ * Two datagrams of a call are near each other where a wait lacks no more than this share. One sent that much later than
+ * it was due: the wait that follows begins when it went, so that no two come close. And that much before the end of a
+ * wait it is settled who sends next, siprtx or the softswitch, whose own copy is due by then.
+ */
+#define NEAR_SHARE 16
+
 enum phase { NOT_HELD = 0, HELD, KEPT /* for its own reply */, ENDED /* waits for its last descriptor */ };
 
 struct held {
