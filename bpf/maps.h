@@ -34,6 +34,7 @@ ARRAY_MAP(configured, 1, struct siprtx_configured, plain);
 ARRAY_MAP(hash_key, 1, struct siprtx_hash_key, plain);
 ARRAY_MAP(meta, 1, struct siprtx_meta, mmap);
 ARRAY_MAP(offender, 1, struct siprtx_offender, plain);
+ARRAY_MAP(notify, MAX_SINKS, struct siprtx_sink, mmap);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -62,10 +62,11 @@ enum siprtx_end {
 	END_RINGING_TIMEOUT = 4,
 	END_CANCELLED = 5,
 	END_HELD_TOO_LONG = 6,
-	END_ABANDONED = 7,   /* the softswitch's own copies stopped */
-	END_SUPERSEDED = 8,  /* the softswitch sent the call to another gateway */
-	END_UNREACHABLE = 9, /* ICMP said so, and icmp_ends is on */
-	END_LET_GO = 10,     /* a response: what it awaits does not matter any more, or `confirm` was switched off */
+	END_ABANDONED = 7,     /* the softswitch's own copies stopped */
+	END_SUPERSEDED = 8,    /* the softswitch sent the call to another gateway */
+	END_UNREACHABLE = 9,   /* ICMP said so, and icmp_ends is on */
+	END_LET_GO = 10,       /* a response: what it awaits does not matter any more, or `confirm` was switched off */
+	END_GATEWAY_DOWN = 11, /* refused at once, never sent: its gateway is down (on_down = reply-503) */
 };
 
 /*
@@ -119,6 +120,8 @@ enum siprtx_kind {		      /* what a slot holds, and so what ends it */
 		   KIND_REQUEST = 1,  /* any other request, until its final response (17.1.2) */
 		   KIND_FINAL = 2,    /* a final response to an INVITE, until its ACK (13.3.1.4, 17.2.1) */
 		   KIND_RELIABLE = 3, /* a reliable provisional response, until its PRACK (RFC 3262, 3) */
+		   KIND_PROBE = 4, /* an OPTIONS of siprtx's own to a gateway that is not up (probe.h); its response is
+				      absorbed */
 };
 
 /* Does it await an ACK or a PRACK? */
@@ -163,7 +166,8 @@ struct siprtx_slot {
 	__u8 kind;    /* enum siprtx_kind */
 	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
 	__u8 in_tags; /* VLAN tags it came with, 0..2, 0 at egress; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad */
-	__u8 pad;
+	__u8 bypass; /* enum siprtx_bypass: what the gateway's state asked for at capture, of an INVITE outside a dialog
+		      */
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
@@ -264,7 +268,7 @@ struct siprtx_late_final {
 #define MAX_TUNABLES   64
 #define NO_PROFILE     0xffffffffu
 
-enum siprtx_profile_field {		     /* ms, but PF_SEND_RETRY: count */
+enum siprtx_profile_field {		     /* ms, but PF_SEND_RETRY, PF_DOWN_RETRY: count */
 			    PF_INTERVAL = 0, /* 0..9; 0 ends the list */
 			    PF_SEND_RETRY = 10,
 			    PF_TIMEOUT_INVITE = 11,
@@ -273,7 +277,8 @@ enum siprtx_profile_field {		     /* ms, but PF_SEND_RETRY: count */
 			    PF_TIMEOUT_PROGRESS_SDP = 14,
 			    PF_TIMEOUT_RINGING = 15,
 			    PF_FINAL_WAIT = 16,
-			    PF_COUNT = 17,
+			    PF_DOWN_RETRY = 17, /* send_retry of a gateway that is down (on_down = fast); 0: as ever */
+			    PF_COUNT = 18,
 };
 
 #define INTERVAL_MIN_MS 10
@@ -312,7 +317,7 @@ struct siprtx_prefix {
 	__u8 addr[16];
 };
 
-/* gateways: HASH. Operator's fields: profile .. name. Controller's: the rest. */
+/* gateways: HASH. Operator's fields: profile .. group. Controller's: the rest. */
 struct siprtx_gateway_key {
 	__u8 addr[16];
 	__u16 port;
@@ -320,18 +325,45 @@ struct siprtx_gateway_key {
 };
 
 enum siprtx_on_exhausted { ON_EXHAUSTED_RECORD = 0, ON_EXHAUSTED_REPLY_408 = 1, ON_EXHAUSTED_REPLY_503 = 2 };
+/* What new INVITEs to a gateway that is down meet with. */
+enum siprtx_on_down { ON_DOWN_PASS = 0, ON_DOWN_FAST = 1, ON_DOWN_REPLY_503 = 2 };
+/* The operator's word on a gateway: it is judged, or held up or down whatever it does. */
+enum siprtx_admin { ADMIN_AUTO = 0, ADMIN_UP = 1, ADMIN_DOWN = 2 };
+enum siprtx_gateway_state { GATEWAY_UP = 0, GATEWAY_SUSPECT = 1, GATEWAY_DOWN = 2 };
+/*
+ * What is done now with a new INVITE to it: on_down where the gateway is down and its group has another way, else
+ * nothing. The controller decides, XDP acts by it.
+ */
+enum siprtx_bypass {
+	BYPASS_NONE = 0,
+	BYPASS_FAST = 1,    /* sent down_retry times again only */
+	BYPASS_REFUSED = 2, /* not let through: the controller answers it with 503 and Retry-After */
+};
+/* Why a gateway's state changed. */
+enum siprtx_gateway_why {
+	WHY_NONE = 0,
+	WHY_SILENT = 1,	   /* suspect: suspect_calls in a row without any answer after suspect_after */
+	WHY_EXHAUSTED = 2, /* down: down_calls in a row exhausted, and no probe answered meanwhile */
+	WHY_RESPONSE = 3,  /* up: it answered a call */
+	WHY_PROBED = 4,	   /* up: it answered probe_answers probes in a row */
+	WHY_OPERATOR = 5,  /* held so, or no more */
+	WHY_UNKNOWN = 6,   /* up: nothing is left to probe it with, or it is judged no more (health 0) */
+};
 
 struct siprtx_gateway {
 	__u32 profile; /* NO_PROFILE: gw_profile decides */
 	__u32 on_exhausted;
-	char name[NAME_LEN]; /* empty: not in the configuration */
-	__u32 state;	     /* 0 up; others with gateway health */
-	__u32 silent;	     /* exhausted in a row */
-	__u64 invites;	     /* transactions captured */
-	__u64 sends;	     /* retransmissions */
-	__u64 answered;	     /* transactions that saw any response */
-	__u64 exhausted;     /* ended no_response or unreachable */
-	__u64 timeouts;	     /* ended by a stage time-out */
+	__u32 on_down;	      /* enum siprtx_on_down */
+	__u32 admin;	      /* enum siprtx_admin */
+	char name[NAME_LEN];  /* empty: not in the configuration */
+	char group[NAME_LEN]; /* gateways that stand in for each other; empty: none does */
+	__u32 state;	      /* enum siprtx_gateway_state */
+	__u32 silent;	      /* exhausted in a row */
+	__u64 invites;	      /* transactions captured */
+	__u64 sends;	      /* retransmissions */
+	__u64 answered;	      /* transactions that saw any response */
+	__u64 exhausted;      /* ended no_response or unreachable */
+	__u64 timeouts;	      /* ended by a stage time-out */
 	__u64 cancelled;
 	__u64 last_invite_ns;
 	__u64 last_response_ns;
@@ -340,6 +372,15 @@ struct siprtx_gateway {
 	__u64 icmp;		/* ICMP unreachables that quoted a transaction */
 	__u32 last_retry_after; /* of the last final response, s; NO_RETRY_AFTER */
 	__u32 over_budget;	/* retransmissions not sent, of any method: over rate_gateway */
+	__u32 bypass;		/* enum siprtx_bypass */
+	__u32 unanswered;	/* calls in a row without any answer after suspect_after */
+	__u32 state_why;	/* enum siprtx_gateway_why: of the last change */
+	__u32 state_changes;
+	__u64 state_ns; /* of the last change, 0: none */
+	__u32 probes;	/* sent to it */
+	__u32 probe_answers;
+	__u64 refused;	 /* INVITEs answered at once while it was down */
+	__u64 shortened; /* and those sent by the shorter schedule */
 };
 
 /* exhausted: HASH, u64 sequence -> record, NUL-terminated strings, cut where too long (truncated). */
@@ -347,6 +388,11 @@ enum siprtx_record_event {
 	RECORD_EXHAUSTED = 1,
 	RECORD_LATE_RESPONSE =
 		2, /* to an exhausted transaction: its record again but for seq, ts, last_code (rule 24) */
+	/* a gateway's state became another; daddr, dport, gateway_name, reason (enum siprtx_gateway_why), sends (calls
+	   in a row that made it so) say more, what belongs to a call is empty */
+	RECORD_GATEWAY_UP = 3,
+	RECORD_GATEWAY_SUSPECT = 4,
+	RECORD_GATEWAY_DOWN = 5,
 };
 
 struct siprtx_record {
@@ -361,7 +407,7 @@ struct siprtx_record {
 	__u16 last_code;
 	__u16 sport, dport;
 	__u8 event;  /* RECORD_* */
-	__u8 reason; /* enum siprtx_end */
+	__u8 reason; /* enum siprtx_end, of a gateway's event enum siprtx_gateway_why */
 	__u8 in_dialog;
 	__u8 truncated;
 	__u8 stage;	/* enum siprtx_stage in which it ended */
@@ -414,7 +460,7 @@ enum siprtx_stat {
 #undef STAT
 	STAT_COUNT
 };
-#define MAX_STATS 64
+#define MAX_STATS 128
 
 /*
  * lateness: BPF_F_MMAPABLE ARRAY, u32 bucket -> u64 retransmissions. Bucket b counts those at most
@@ -449,6 +495,7 @@ enum siprtx_event_kind {
 	/* the ACK or PRACK came; code: of the response, as in its other events */
 	EV_CONFIRMED = 10,
 	EV_REPLIED = 11, /* siprtx answered the INVITE itself; code */
+	EV_GATEWAY = 12, /* of no call: the gateway's state is enum siprtx_gateway_state in code now, why in attempt */
 };
 
 #define MAX_EVENTS 16384
@@ -481,6 +528,28 @@ struct siprtx_configured {
 	struct siprtx_in_force values;
 	__u64 gateways_hash;
 	__u64 load_hash; /* of the configuration and the programs */
+};
+
+/*
+ * notify: BPF_F_MMAPABLE ARRAY, u32 place -> one of the consumers that siprtx-notify serves: its state for
+ * `siprtx status`, and from where it goes on. Written by siprtx-notify alone.
+ */
+#define MAX_SINKS  32
+#define SINK_ERROR 96
+struct siprtx_sink {
+	char name[NAME_LEN]; /* empty: no consumer */
+	char kind[16];	     /* "jsonrpc", "exec", "stream", "cdr" */
+	__u64 alive_ns;	     /* CLOCK_MONOTONIC: siprtx-notify was there */
+	__u64 next_seq;	     /* of the record it is to get next */
+	__u64 sent;	     /* notifications delivered, as far as can be known */
+	__u64 failed;	     /* refused, not delivered, or ended in an error */
+	__u64 dropped;	     /* the oldest ones, given up because the consumer was too slow or gone (queue) */
+	__u64 timeouts;	     /* of failed: not answered or not ended in time */
+	__u64 last_ns;	     /* the last delivery, 0: none */
+	__u64 error_ns;	     /* the last failure, 0: none */
+	__u32 subscribers;   /* of a stream: connected now */
+	__u32 pad;
+	char error[SINK_ERROR]; /* of the last failure, a sentence; empty: it went well since */
 };
 
 /* hash_key: ARRAY, one entry, random, made with the maps */

@@ -343,7 +343,8 @@ static void test_a_good_file(void **state)
 				   "timeout_progress = 2\r\n"
 				   "timeout_progress_sdp = 3\r\n"
 				   "timeout_ringing = 0\r\n"
-				   "final_wait = 0.25"; /* no line end */
+				   "final_wait = 0.25\r\n"
+				   "down_retry = 3"; /* no line end */
 	uint32_t own[PROFILE_FIELDS] = {10,
 					500,
 					1125,
@@ -353,7 +354,8 @@ static void test_a_good_file(void **state)
 					[PF_TIMEOUT_TRYING] = 1000,
 					[PF_TIMEOUT_PROGRESS] = 2000,
 					[PF_TIMEOUT_PROGRESS_SDP] = 3000,
-					[PF_FINAL_WAIT] = 250};
+					[PF_FINAL_WAIT] = 250,
+					[PF_DOWN_RETRY] = 3};
 	uint32_t rfc3261[PROFILE_FIELDS];
 	struct config c;
 

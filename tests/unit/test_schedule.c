@@ -176,7 +176,7 @@ static void test_field_ranges(void **state)
 		{PF_TIMEOUT_RINGING, UINT32_MAX, "timeout_ringing is 4294967295 ms, over 3600000 ms"},
 		{PF_FINAL_WAIT, 0, "final_wait is 0 ms, under 10 ms"},
 		{PF_FINAL_WAIT, 10, NULL},
-		{PF_COUNT, 1, "a profile has no field 17"},
+		{PF_COUNT, 1, "a profile has no field 18"},
 	};
 	char why[128];
 

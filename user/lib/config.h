@@ -14,6 +14,7 @@
 #define CONFIG_DEFAULT	    "/etc/siprtx/siprtx.conf"
 #define CONFIG_MAX_PORTS    16
 #define CONFIG_MAX_GATEWAYS 1024
+#define CONFIG_MAX_NOTIFY   MAX_SINKS
 #define CONFIG_WHERE	    12
 
 enum config_mode { MODE_INLINE, MODE_HOST };
@@ -31,6 +32,25 @@ struct config_gateway {
 	uint16_t port;	       /* 0: any */
 	uint32_t profile;      /* number */
 	uint32_t on_exhausted; /* enum siprtx_on_exhausted */
+	uint32_t on_down;      /* enum siprtx_on_down */
+	char group[NAME_LEN];  /* empty: none */
+};
+
+enum config_notify_kind { NOTIFY_JSONRPC, NOTIFY_EXEC, NOTIFY_STREAM, NOTIFY_CDR };
+
+#define CONFIG_RECORD_EVENTS (RECORD_GATEWAY_DOWN + 1)
+
+struct config_notify { /* [notify NAME]: one that siprtx-notify tells */
+	char name[NAME_LEN];
+	enum config_notify_kind kind;
+	char to[PATH_MAX];			 /* "udp:192.0.2.1:8090", "unix:/PATH"; of a cdr: a folder */
+	char run[PATH_MAX];			 /* exec: the program, no shell */
+	char *template_of[CONFIG_RECORD_EVENTS]; /* jsonrpc: by enum siprtx_record_event; owned, NULL: none */
+	uint32_t events;			 /* bit 1 << enum siprtx_record_event: those it is told of */
+	uint32_t queue;				 /* records it may lag behind */
+	uint32_t rate;				 /* deliveries a second, 0: no limit */
+	uint32_t timeout_ms;			 /* for an answer, or for the program to end */
+	uint32_t at_once;			 /* exec: programs that run beside each other */
 };
 
 struct config {
@@ -55,6 +75,8 @@ struct config {
 	} where[CONFIG_WHERE];
 	struct config_gateway *gateway; /* owned, config_free() */
 	unsigned n_gateways;
+	struct config_notify *notify; /* owned, config_free() */
+	unsigned n_notify;
 };
 
 /*
@@ -70,7 +92,7 @@ int config_load(const char *path, char *const *overrides, unsigned n_overrides, 
 void config_free(struct config *c);
 /* Are messages taken at TC egress of the outside interfaces (decision 7), and not at XDP of the inside ones? */
 bool config_takes_egress(const struct config *c);
-/* Is there a gateway whose exhausted INVITEs siprtx answers itself? */
+/* Is there a gateway whose exhausted INVITEs siprtx answers itself, or those to it while it is down? */
 bool config_replies(const struct config *c);
 /* Is the profile of this number some gateway's? The standard one serves those that are not named, so it always is. */
 bool config_uses(const struct config *c, unsigned profile);

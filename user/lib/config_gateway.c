@@ -7,7 +7,7 @@
 
 #define NO_ADDRESS UINT32_MAX /* config_gateway.prefixlen while none, or a wrong one, was given */
 
-enum { KEY_ADDRESS, KEY_PROFILE, KEY_ON_EXHAUSTED }; /* places in section_gateway.key */
+enum { KEY_ADDRESS, KEY_PROFILE, KEY_ON_EXHAUSTED, KEY_ON_DOWN, KEY_GROUP }; /* places in section_gateway.key */
 
 static bool open_gateway(struct parser *p, struct section *s)
 {
@@ -62,6 +62,30 @@ static void set_on_exhausted(struct parser *p, const struct key *key, char *valu
 
 	if (choose(p, key, value, actions, &action))
 		gateway_now(p)->on_exhausted = action;
+}
+
+static void set_on_down(struct parser *p, const struct key *key, char *value)
+{
+	static const struct choice actions[] = {
+		{"pass", ON_DOWN_PASS},
+		{"fast", ON_DOWN_FAST},
+		{"reply-503", ON_DOWN_REPLY_503},
+		{0},
+	};
+	int action;
+
+	if (choose(p, key, value, actions, &action))
+		gateway_now(p)->on_down = action;
+}
+
+static void set_group(struct parser *p, const struct key *key, char *value)
+{
+	const char *fault = name_fault(value);
+
+	if (fault)
+		bad_value(p, key, value, fault, "Give a name that gateways share which stand in for each other");
+	else
+		strcpy(gateway_now(p)->group, value);
 }
 
 static void resolve_profile(struct parser *p, struct section *s)
@@ -120,7 +144,7 @@ static void close_gateway(struct parser *p, struct section *s)
 bool config_replies(const struct config *c)
 {
 	for (unsigned i = 0; i < c->n_gateways; i++)
-		if (c->gateway[i].on_exhausted != ON_EXHAUSTED_RECORD)
+		if (c->gateway[i].on_exhausted != ON_EXHAUSTED_RECORD || c->gateway[i].on_down == ON_DOWN_REPLY_503)
 			return true;
 	return false;
 }
@@ -135,5 +159,7 @@ const struct section_kind section_gateway = {
 			[KEY_ADDRESS] = {"address", set_address},
 			[KEY_PROFILE] = {"profile", set_profile},
 			[KEY_ON_EXHAUSTED] = {"on_exhausted", set_on_exhausted},
+			[KEY_ON_DOWN] = {"on_down", set_on_down},
+			[KEY_GROUP] = {"group", set_group},
 		},
 };

@@ -89,7 +89,7 @@ static void set_seconds(struct parser *p, const struct key *key, char *value)
 
 static void set_retry(struct parser *p, const struct key *key, char *value)
 {
-	whole_number(p, key, value, 0, MAX_INTERVALS, fields(p) + PF_SEND_RETRY);
+	whole_number(p, key, value, 0, MAX_INTERVALS, fields(p) + key->field);
 }
 
 const struct section_kind section_profile = {
@@ -100,6 +100,7 @@ const struct section_kind section_profile = {
 		{
 			{"resend_interval", set_intervals, PF_INTERVAL},
 			{"send_retry", set_retry, PF_SEND_RETRY},
+			{"down_retry", set_retry, PF_DOWN_RETRY},
 			{"timeout_invite", set_seconds, PF_TIMEOUT_INVITE},
 			{"timeout_trying", set_seconds, PF_TIMEOUT_TRYING},
 			{"timeout_progress", set_seconds, PF_TIMEOUT_PROGRESS},

@@ -95,6 +95,8 @@ static void **memory_of(struct pins *p, enum pin_id id)
 		return (void **)&p->lateness;
 	case PIN_events:
 		return (void **)&p->events;
+	case PIN_notify:
+		return (void **)&p->notify;
 	default:
 		return NULL;
 	}

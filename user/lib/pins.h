@@ -32,7 +32,8 @@
 	MAP(configured, 0)                                                                                             \
 	MAP(meta, 1)                                                                                                   \
 	MAP(percpu, 0)                                                                                                 \
-	MAP(offender, 0)
+	MAP(offender, 0)                                                                                               \
+	MAP(notify, 1)
 
 enum pin_id {
 #define MAP(name, mapped) PIN_##name,
@@ -59,6 +60,7 @@ struct pins {
 	__u64 *stats;
 	__u64 *lateness;
 	struct siprtx_event *events;
+	struct siprtx_sink *notify;
 };
 
 /* An ARRAY map rounds each value up to 8 bytes: entry i of a mapped u32 array. */

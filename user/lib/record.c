@@ -25,6 +25,7 @@ static const char *const reason_name[] = {
 	[END_SUPERSEDED] = "superseded",
 	[END_UNREACHABLE] = "unreachable",
 	[END_LET_GO] = "let_go",
+	[END_GATEWAY_DOWN] = "gateway_down",
 };
 
 const char *record_reason_name(enum siprtx_end reason)
@@ -40,6 +41,12 @@ const char *record_event_name(enum siprtx_record_event event)
 		return "exhausted";
 	case RECORD_LATE_RESPONSE:
 		return "late_response";
+	case RECORD_GATEWAY_UP:
+		return "gateway_up";
+	case RECORD_GATEWAY_SUSPECT:
+		return "gateway_suspect";
+	case RECORD_GATEWAY_DOWN:
+		return "gateway_down";
 	}
 	return "unknown";
 }

@@ -87,7 +87,8 @@ enum siprtx_end schedule_stage_end(enum siprtx_stage stage)
 
 bool end_is_exhaustion(enum siprtx_end end)
 {
-	return (end >= END_NO_RESPONSE && end <= END_RINGING_TIMEOUT) || end == END_UNREACHABLE;
+	return (end >= END_NO_RESPONSE && end <= END_RINGING_TIMEOUT) || end == END_UNREACHABLE ||
+	       end == END_GATEWAY_DOWN;
 }
 
 uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
@@ -114,7 +115,7 @@ const char *const builtin_profile_name[7] = {
 /* VOS3000's defaults for the four stages; final_wait makes the standard list RFC 3261's Timer B of 32 s */
 #define STAGES                                                                                                         \
 	[PF_TIMEOUT_TRYING] = 20000, [PF_TIMEOUT_PROGRESS] = 20000, [PF_TIMEOUT_PROGRESS_SDP] = 120000,                \
-	[PF_TIMEOUT_RINGING] = 120000, [PF_FINAL_WAIT] = 500
+	[PF_TIMEOUT_RINGING] = 120000, [PF_FINAL_WAIT] = 500, [PF_DOWN_RETRY] = 2
 /* VOS3000's SS_SIP_RESEND_INTERVAL as shipped */
 #define STANDARD_LIST 500, 1000, 2000, 4000, 4000, 4000, 4000, 4000, 4000, 4000
 
@@ -134,10 +135,15 @@ const char *profile_field_name(unsigned field)
 		"interval_1",	   "interval_2",     "interval_3",     "interval_4",	   "interval_5",
 		"interval_6",	   "interval_7",     "interval_8",     "interval_9",	   "interval_10",
 		"send_retry",	   "timeout_invite", "timeout_trying", "timeout_progress", "timeout_progress_sdp",
-		"timeout_ringing", "final_wait",
+		"timeout_ringing", "final_wait",     "down_retry",
 	};
 
 	return field < PF_COUNT ? name[field] : NULL;
+}
+
+bool profile_field_is_count(unsigned field)
+{
+	return field == PF_SEND_RETRY || field == PF_DOWN_RETRY;
 }
 
 static bool in_range(const char *name, uint32_t value, uint32_t min, uint32_t max, const char *unit, char *why,
@@ -160,7 +166,7 @@ bool profile_field_ok(unsigned field, uint32_t value, char *why, size_t why_size
 		snprintf(why, why_size, "a profile has no field %u", field);
 		return false;
 	}
-	if (field == PF_SEND_RETRY)
+	if (profile_field_is_count(field))
 		return in_range(name, value, 0, MAX_INTERVALS, "", why, why_size);
 	if (field == PF_INTERVAL && !value) {
 		snprintf(why, why_size, "interval_1 is 0, so the list is empty");

@@ -56,6 +56,8 @@ bool tunable_ok(unsigned index, uint32_t value, char *why, size_t why_size);
 /* Names as in the configuration and on the command line: "resend_interval" fields are "interval_1".."interval_10".
  * NULL: unused. */
 const char *profile_field_name(unsigned field);
+/* A count, and no time? */
+bool profile_field_is_count(unsigned field);
 
 /*
  * Takes over from the operator's maps into what is in force: each value that is in range, field by field; an

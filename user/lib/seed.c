@@ -112,7 +112,9 @@ static void clear_gateways(struct pins *p)
 			continue;
 		g.profile = NO_PROFILE;
 		g.on_exhausted = 0;
+		g.on_down = 0;
 		memset(g.name, 0, sizeof(g.name));
+		memset(g.group, 0, sizeof(g.group));
 		bpf_map_update_elem(p->fd[PIN_gateways], &key, &g, BPF_EXIST);
 	}
 }
@@ -127,7 +129,9 @@ static int write_gateway(struct pins *p, const struct config_gateway *g)
 		bpf_map_lookup_elem(p->fd[PIN_gateways], &key, &value);
 		value.profile = g->profile;
 		value.on_exhausted = g->on_exhausted;
+		value.on_down = g->on_down;
 		memcpy(value.name, g->name, sizeof(value.name));
+		memcpy(value.group, g->group, sizeof(value.group));
 		return bpf_map_update_elem(p->fd[PIN_gateways], &key, &value, BPF_ANY) ? -errno : 0;
 	} else {
 		struct siprtx_prefix prefix = {.prefixlen = g->prefixlen};

@@ -72,7 +72,7 @@ struct text text_field(unsigned field, uint32_t value)
 {
 	struct text t;
 
-	if (field != PF_SEND_RETRY)
+	if (!profile_field_is_count(field))
 		return text_seconds(value);
 	snprintf(t.s, sizeof(t.s), "%" PRIu32, value);
 	return t;
@@ -262,6 +262,7 @@ const char *event_name(enum siprtx_event_kind kind)
 		[EV_ICMP] = "icmp",
 		[EV_CONFIRMED] = "confirmed",
 		[EV_REPLIED] = "replied",
+		[EV_GATEWAY] = "gateway",
 	};
 
 	return NAME_OF(names, kind);
@@ -270,10 +271,8 @@ const char *event_name(enum siprtx_event_kind kind)
 const char *kind_name(enum siprtx_kind kind)
 {
 	static const char *const names[] = {
-		[KIND_INVITE] = "invite",
-		[KIND_REQUEST] = "request",
-		[KIND_FINAL] = "final",
-		[KIND_RELIABLE] = "reliable",
+		[KIND_INVITE] = "invite",     [KIND_REQUEST] = "request", [KIND_FINAL] = "final",
+		[KIND_RELIABLE] = "reliable", [KIND_PROBE] = "probe",
 	};
 
 	return NAME_OF(names, kind);

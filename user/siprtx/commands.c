@@ -21,8 +21,9 @@ static const struct command commands[] = {
 	{"profile set", "NAME FIELD VALUE", 3, CMD_CONFIG | CMD_WRITE,
 	 "change a profile, at once and until the maps are unloaded",
 	 "FIELD is resend_interval with the whole list (0.5,1,2), one interval (interval_1 to interval_10), send_retry "
-	 "(a\n"
-	 "count), timeout_invite, timeout_trying, timeout_progress, timeout_progress_sdp, timeout_ringing or "
+	 "or\n"
+	 "down_retry (counts), timeout_invite, timeout_trying, timeout_progress, timeout_progress_sdp, timeout_ringing "
+	 "or "
 	 "final_wait,\n"
 	 "in seconds. All of it is written or nothing. Prints the bpftool lines that do the same.",
 	 cmd_profile_set},

@@ -55,7 +55,7 @@ static json_t *fields_json(const uint32_t *field)
 		json_array_append_new(intervals, json_integer(field[i]));
 	json_object_set_new(all, "resend_interval_ms", intervals);
 	for (i = MAX_INTERVALS; i < PF_COUNT; i++) {
-		snprintf(name, sizeof(name), "%s%s", profile_field_name(i), i == PF_SEND_RETRY ? "" : "_ms");
+		snprintf(name, sizeof(name), "%s%s", profile_field_name(i), profile_field_is_count(i) ? "" : "_ms");
 		json_object_set_new(all, name, json_integer(field[i]));
 	}
 	return all;
@@ -100,7 +100,8 @@ int cmd_profile_list(struct cli *cli, char **args)
 	if (cli->json)
 		list = json_array();
 	else
-		t = table_new(">NO:NAME:INTERVALS:>RETRY:>INVITE:>TRYING:>PROGRESS:>SDP:>RINGING:>FINAL:>GIVES UP");
+		t = table_new(">NO:NAME:INTERVALS:>RETRY:>INVITE:>TRYING:>PROGRESS:>SDP:>RINGING:>FINAL:>DOWN "
+			      "RETRY:>GIVES UP");
 	for (i = 0; i < MAX_PROFILES; i++) {
 		if (*profile_label(&cli->pins, i).s == '#')
 			continue;
@@ -130,7 +131,7 @@ static int show(const struct cli *cli, uint32_t profile)
 		table_cell(t, profile_field_ok(i, field[i], why, sizeof(why)) ? PLAIN : RED, "%s",
 			   text_field(i, field[i]).s);
 		table_cell(t, used[i] == field[i] ? PLAIN : YELLOW, "%s", text_field(i, used[i]).s);
-		table_cell(t, PLAIN, "%s", i == PF_SEND_RETRY ? "copies" : "s");
+		table_cell(t, PLAIN, "%s", profile_field_is_count(i) ? "copies" : "s");
 	}
 	printf("profile %u, %s\n\n", profile, profile_label(&cli->pins, profile).s);
 	err = cli_print_table(cli, t, 0);

@@ -51,11 +51,11 @@ static unsigned changes_asked(const char *name, const char *value, struct change
 		return 0;
 	}
 	*c = (struct change){.field = i};
-	fault = i == PF_SEND_RETRY ? parse_u32(value, &c->value) : parse_seconds(value, &c->value);
+	fault = profile_field_is_count(i) ? parse_u32(value, &c->value) : parse_seconds(value, &c->value);
 	if (!fault)
 		return 1;
 	cli_fail(CLI_USAGE, "%s cannot be \"%s\": it %s; give %s", name, value, fault,
-		 i == PF_SEND_RETRY ? "a count" : "seconds, as in 0.5");
+		 profile_field_is_count(i) ? "a count" : "seconds, as in 0.5");
 	return 0;
 }
 

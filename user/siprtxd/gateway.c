@@ -57,6 +57,8 @@ static struct gateway *add(struct gateways *g, const struct siprtx_gateway_key *
 	if (config) {
 		strcpy(new->value.name, config->name);
 		new->value.on_exhausted = config->on_exhausted;
+		new->value.on_down = config->on_down;
+		strcpy(new->value.group, config->group);
 	}
 	new->next = g->list;
 	g->list = new;
@@ -77,9 +79,11 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 			/* the configuration may be another than when it was written: the load cleared the name then */
 			if (!*value.name && *known->value.name) {
 				value.on_exhausted = known->value.on_exhausted;
+				value.on_down = known->value.on_down;
 				bpf_map_update_elem(g->fd, &key, &value, BPF_EXIST);
 			}
 			strcpy(value.name, known->value.name);
+			strcpy(value.group, known->value.group);
 			known->value = value;
 		}
 		from = &key;
@@ -127,6 +131,8 @@ static void flush(struct gateways *g, struct gateway *gw)
 	if (!bpf_map_lookup_elem(g->fd, &gw->key, &there)) {
 		now.profile = there.profile;
 		now.on_exhausted = there.on_exhausted;
+		now.on_down = there.on_down;
+		now.admin = there.admin;
 	}
 	/* an operator's write in between is one he sees undone; kept where it fails, tried the next time */
 	gw->changed = bpf_map_update_elem(g->fd, &gw->key, &now, BPF_ANY) && errno != E2BIG;

@@ -103,6 +103,7 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 	case EV_GIVEN_UP:
 	case EV_CONFIRMED:
 	case EV_REPLIED:
+	case EV_GATEWAY:
 		break;
 	}
 }

@@ -67,6 +67,7 @@ static const enum siprtx_stat end_stat[] = {
 	[END_SUPERSEDED] = STAT_superseded,
 	[END_UNREACHABLE] = STAT_unreachable,
 	[END_LET_GO] = STAT_let_go,
+	[END_GATEWAY_DOWN] = STAT_refused,
 };
 
 enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end)
