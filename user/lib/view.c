@@ -8,6 +8,7 @@
 
 #include "config_parse.h"
 #include "methods.h"
+#include "schedule.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
