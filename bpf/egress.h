@@ -105,7 +105,7 @@ static __always_inline int keep_as_it_leaves(struct __sk_buff *skb, const struct
 	__builtin_memcpy(leaves.smac, l2 + ETH_ALEN / 2, ETH_ALEN);
 	keep_next_hop(skb, p, slot, &leaves, out.tags);
 	slot->reply_tag = 0;
-	slot->in_tags = 0;
+	slot->in_tags = SLOT_AT_EGRESS;
 	slot->ingress = skb->ingress_ifindex;
 	make_frame(slot, p, &out, &leaves, 0);
 	return 0;

@@ -61,6 +61,22 @@ static __always_inline int cancel_answered(const struct siprtx_slot *buf, const 
 	return CNT_cancel_ok_absorbed;
 }
 
+/*
+ * Siprtx's own reply on its way up (user/siprtxd/lift.h): a program in generic mode sees that too. Another frame with
+ * these bits, one in 65,536 or less, passes, and its gateway sends it again.
+ */
+static __always_inline int is_lifted(const struct packet *p, const struct siprtx_slot *slot,
+				     const struct siprtx_slot *buf)
+{
+	const void *ip = (const void *)buf + SLOT_L3;
+
+	if (!(slot->in_tags & SLOT_AT_EGRESS))
+		return 0;
+	if (p->v6)
+		return lift_flow_label(slot->reply_tag) == (bpf_ntohl(*(const __be32 *)ip) & 0xfffff);
+	return lift_id(slot->reply_tag) == bpf_ntohs(*(const __be16 *)(ip + offsetof(struct iphdr, id)));
+}
+
 /* The controller needs the response itself for its ACK: it goes into a slot of its own. 0: it cannot be handed over. */
 static __always_inline int hand_over(void *ctx, const struct packet *p, struct siprtx_percpu *cpu, __u64 word,
 				     __u32 index, const struct siprtx_key *key)
@@ -98,6 +114,8 @@ static __always_inline int late_to_replied(struct xdp_md *ctx, const struct pack
 	__u32 code = cpu->msg.code;
 	__u64 next;
 
+	if (code >= 300 && is_lifted(p, slot, &cpu->buf))
+		return CNT_own_copy;
 	if (code >= 300)
 		return hand_over(ctx, p, cpu, word, index, key) ? CNT_late_absorbed : CNT_response_late;
 	if (code >= 200) {

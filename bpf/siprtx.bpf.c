@@ -2,7 +2,7 @@
 /*
  * siprtx_inside and siprtx_egress see what the softswitch sends, the one at XDP as it comes in, the other at TC as it
  * leaves (capture = egress, host mode); siprtx_outside sees what the gateways answer and confirm. Whatever is in doubt
- * passes, with a counter that names the reason (counters.def).
+ * passes, with a counter that names the reason (counters.def). siprtx_lift is attached nowhere: the controller runs it.
  */
 #include <linux/pkt_cls.h>
 
@@ -12,6 +12,7 @@
 #include "capture.h"
 #include "confirm.h"
 #include "icmp.h"
+#include "lift.h"
 #include "match.h"
 
 /* First letters of the methods besides INVITE. ACK has none of them, a response the S of SUBSCRIBE. */
@@ -153,6 +154,12 @@ SEC("tc")
 int siprtx_egress(struct __sk_buff *skb)
 {
 	return leaving(skb);
+}
+
+SEC("tc")
+int siprtx_lift(struct __sk_buff *skb)
+{
+	return lift(skb);
 }
 
 char _license[] SEC("license") = "GPL";

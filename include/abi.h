@@ -167,7 +167,8 @@ struct siprtx_slot {
 	__u8 wire;    /* WIRE_* */
 	__u8 kind;    /* enum siprtx_kind */
 	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
-	__u8 in_tags; /* VLAN tags it came with, 0..2, 0 at egress; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad */
+	__u8 in_tags; /* VLAN tags it came with, 0..2; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad;
+			 SLOT_AT_EGRESS: it was taken as it left, and from_mac and in_tci say nothing */
 	__u8 bypass; /* enum siprtx_bypass: what the gateway's state asked for at capture, of an INVITE outside a dialog
 		      */
 	/* written by XDP later, in this order; a reader may see a former value */
@@ -195,11 +196,25 @@ struct siprtx_slot {
 #define SLOT_STEP_FINAL 0xffff
 #define NO_RETRY_AFTER	0xffffffffu
 #define SLOT_IN_8021AD	0x80
+#define SLOT_AT_EGRESS	0x40
 
 enum siprtx_wire {			 /* siprtx_slot.wire */
 		   WIRE_NO_MAC = 1 << 0, /* no neighbour at capture: the MACs are to be filled in */
 		   WIRE_SUMMED = 1 << 1, /* controller: IP and UDP checksums are whole */
 };
+
+/*
+ * What siprtx's own reply to an INVITE taken at egress is known by, of siprtx_slot.reply_tag: its IPv4 identification,
+ * which is free with DF set (RFC 6864 4.1), its IPv6 flow label (RFC 6437).
+ */
+static inline __u16 lift_id(__u32 reply_tag)
+{
+	return reply_tag;
+}
+static inline __u32 lift_flow_label(__u32 reply_tag)
+{
+	return reply_tag & 0xfffff;
+}
 
 _Static_assert(__builtin_offsetof(struct siprtx_slot, frame) == SLOT_HEADER, "slot header size");
 _Static_assert(sizeof(struct siprtx_slot) == SLOT_SIZE, "slot size");

@@ -458,7 +458,6 @@ def egress_what_cannot_be():
         ("mode = host\ninside = in0\noutside = out0\n", 3, "inside has no meaning with mode = host"),
         ("mode = host\noutside = out0\ncapture = xdp\n", 4, "XDP does not see what this host sends"),
         ("mode = host\noutside = out0\nforward = xdp\n", 4, "forward = xdp cannot be with capture at egress"),
-        ("inside = in0\noutside = out0\ncapture = egress\n[gateway g]\naddress = 10.77.2.2\non_exhausted = reply-408\n", 7, "siprtx sees no way back to the softswitch"),
     )
     with Edge(start=False) as edge:
         for text, line, words in wrong:

@@ -65,7 +65,7 @@ request_route {{
 }}
 
 failure_route[NEXT] {{
-	if (t_is_canceled() || !t_branch_timeout())
+	if (t_is_canceled() || !(t_branch_timeout() || t_check_status("408|503")))
 		exit;
 	$du = "sip:{last}:5060";
 	t_relay();

@@ -15,6 +15,8 @@
  * former one of an interface must not.
  */
 #define PROGRAM_PREFIX "prog_"
+/* And, with capture at egress, the one that siprtxd runs itself; its user's. */
+#define PROGRAM_LIFT PROGRAM_PREFIX "lift"
 
 /* What one attach() did, so that it can be undone. */
 struct attached {

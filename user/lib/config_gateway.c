@@ -106,25 +106,12 @@ static void resolve_profile(struct parser *p, struct section *s)
 	parse_error(p, remedy, "gateway %s has a profile \"%s\" that is not defined", s->name, s->profile);
 }
 
-/* The reply has to go back the way the INVITE came in, and only capture at XDP sees that. */
-static void check_reply(struct parser *p, const struct section *s)
-{
-	if (p->c->gateway[s->index].on_exhausted == ON_EXHAUSTED_RECORD || !config_takes_egress(p->c))
-		return;
-	p->at = s->key[KEY_ON_EXHAUSTED];
-	parse_error(
-		p, "Write on_exhausted = record, or take messages at XDP (mode = inline, capture = xdp)",
-		"gateway %s cannot be answered for with capture at egress: siprtx sees no way back to the softswitch",
-		s->name);
-}
-
 static void close_gateway(struct parser *p, struct section *s)
 {
 	const struct config_gateway *gateway = p->c->gateway, *self = &gateway[s->index];
 
 	if (*s->profile)
 		resolve_profile(p, s);
-	check_reply(p, s);
 	p->at = s->key[KEY_ADDRESS];
 	if (!p->at.line && !p->at.override) {
 		p->at = s->at;

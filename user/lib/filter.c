@@ -37,11 +37,11 @@ static const char loading[] = "bpf mmap mprotect mkdir mkdirat rmdir unlink unli
 
 static const int domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_XDP};
 
-/* Maps are opened by their pins, read and written: nothing is made, loaded or detached. */
+/* Maps are opened by their pins, read and written, siprtx_lift is run: nothing is made, loaded or detached. */
 static const int bpf_commands[] = {
 	BPF_OBJ_GET,	      BPF_OBJ_GET_INFO_BY_FD,	      BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,
 	BPF_MAP_DELETE_ELEM,  BPF_MAP_GET_NEXT_KEY,	      BPF_MAP_LOOKUP_BATCH, BPF_MAP_UPDATE_BATCH,
-	BPF_MAP_DELETE_BATCH, BPF_MAP_LOOKUP_AND_DELETE_ELEM,
+	BPF_MAP_DELETE_BATCH, BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_PROG_TEST_RUN,
 };
 
 /* One this libseccomp has no name for cannot be allowed: the C library does without it. */

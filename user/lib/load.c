@@ -132,6 +132,7 @@ static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c
 	/* what is not attached need not be verified */
 	bpf_program__set_autoload(bpf->progs.siprtx_inside, !config_takes_egress(c));
 	bpf_program__set_autoload(bpf->progs.siprtx_egress, config_takes_egress(c));
+	bpf_program__set_autoload(bpf->progs.siprtx_lift, config_takes_egress(c));
 }
 
 static int pin_maps(struct loading *l)
@@ -300,12 +301,13 @@ static void undo(struct loading *l)
 /* In place of those of the former load, whose fds are kept for an undo. */
 static int pin_programs(struct loading *l)
 {
-	struct bpf_program *const program[] = {l->bpf->progs.siprtx_outside, l->bpf->progs.siprtx_inside};
-	static const char *const name[] = {PROGRAM_PREFIX "outside", PROGRAM_PREFIX "inside"};
+	struct bpf_program *const program[] = {l->bpf->progs.siprtx_outside, l->bpf->progs.siprtx_inside,
+					       l->bpf->progs.siprtx_lift};
+	static const char *const name[] = {PROGRAM_PREFIX "outside", PROGRAM_PREFIX "inside", PROGRAM_LIFT};
 	char path[PATH_MAX];
 	int err = 0;
 
-	for (unsigned i = 0; i < 2 && !err; i++) {
+	for (unsigned i = 0; i < 3 && !err; i++) {
 		int fd = bpf_program__fd(program[i]);
 
 		if (snprintf(path, sizeof(path), "%s/%s", l->c->pin_path, name[i]) >= (int)sizeof(path))
@@ -314,6 +316,11 @@ static int pin_programs(struct loading *l)
 		/* one that is not attached is not loaded */
 		err = fd >= 0 && bpf_obj_pin(fd, path) ? -errno : 0;
 	}
+	/* path is that of the last one, which siprtxd opens */
+	if (!err && config_takes_egress(l->c))
+		err = owner_give_map(&l->owner, path);
+	if (err == -EPERM && !*l->c->user)
+		return 0;
 	return err ? because(l, err, "cannot pin %s: %s.", path, strerror(-err)) : 0;
 }
 

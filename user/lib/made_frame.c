@@ -80,8 +80,20 @@ static void reply_l2(const struct siprtx_slot *invite, const uint8_t own_mac[6],
 	*type = htons(is_ipv4(invite) ? ETH_P_IP : ETH_P_IPV6);
 }
 
-/* From the gateway's address to the softswitch's, of the same traffic class. */
-static void reply_l3(const struct siprtx_slot *invite, struct siprtx_slot *out)
+static void lifted_l2(const struct siprtx_slot *invite, struct siprtx_slot *out)
+{
+	const struct ethhdr *from = in(invite, invite->frame_off);
+	struct ethhdr *eth;
+
+	out->frame_off = invite->frame_off;
+	eth = at(out, out->frame_off);
+	memcpy(eth, from, SLOT_L3 - out->frame_off);
+	memcpy(eth->h_dest, from->h_source, ETH_ALEN);
+	memcpy(eth->h_source, from->h_dest, ETH_ALEN);
+}
+
+/* From the gateway's address to the softswitch's, of the same traffic class; `tag` as lift_id() wants it, 0: none. */
+static void reply_l3(const struct siprtx_slot *invite, uint32_t tag, struct siprtx_slot *out)
 {
 	if (is_ipv4(invite)) {
 		const struct iphdr *from = in(invite, SLOT_L3);
@@ -90,6 +102,7 @@ static void reply_l3(const struct siprtx_slot *invite, struct siprtx_slot *out)
 			.version = 4,
 			.ihl = sizeof(struct iphdr) / 4,
 			.tos = from->tos,
+			.id = htons(lift_id(tag)),
 			.frag_off = htons(IP_DF),
 			.ttl = TTL,
 			.protocol = IPPROTO_UDP,
@@ -98,11 +111,12 @@ static void reply_l3(const struct siprtx_slot *invite, struct siprtx_slot *out)
 		};
 	} else {
 		const struct ipv6hdr *from = in(invite, SLOT_L3);
+		uint32_t label = lift_flow_label(tag);
 
 		*(struct ipv6hdr *)at(out, SLOT_L3) = (struct ipv6hdr){
 			.version = 6,
 			.priority = from->priority,
-			.flow_lbl = {from->flow_lbl[0] & 0xf0},
+			.flow_lbl = {(from->flow_lbl[0] & 0xf0) | label >> 16, label >> 8, label},
 			.nexthdr = IPPROTO_UDP,
 			.hop_limit = TTL,
 			.saddr = from->daddr,
@@ -116,8 +130,11 @@ int made_reply_end(const struct sip_writer *w, const struct siprtx_slot *invite,
 {
 	struct udphdr *udp = at(out, out->l4_off);
 
-	reply_l2(invite, own_mac, out);
-	reply_l3(invite, out);
+	if (own_mac)
+		reply_l2(invite, own_mac, out);
+	else
+		lifted_l2(invite, out);
+	reply_l3(invite, own_mac ? 0 : invite->reply_tag, out);
 	udp->source = htons(invite->dport);
 	udp->dest = htons(port);
 	memcpy(out->saddr, invite->daddr, sizeof(out->saddr));
@@ -126,7 +143,7 @@ int made_reply_end(const struct sip_writer *w, const struct siprtx_slot *invite,
 	memcpy(out->nexthop, invite->saddr, sizeof(out->nexthop));
 	out->sport = invite->dport;
 	out->dport = port;
-	out->egress = invite->ingress;
+	out->egress = own_mac ? invite->ingress : 0;
 	out->wire = 0;
 	return close_frame(w, out);
 }

@@ -95,7 +95,7 @@ int make_reply(const struct siprtx_slot *invite, uint16_t code, uint32_t tag, co
 		return err;
 	if (m.detail.to_tag.len || m.msg.method != SIP_INVITE || m.msg.code)
 		return -EBADMSG;
-	if (!invite->ingress)
+	if (own_mac && !invite->ingress)
 		return -EOPNOTSUPP;
 	write_text(&w, "SIP/2.0 %u %s\r\n", code, code == 503 ? "Service Unavailable" : "Request Timeout");
 	for (uint16_t at = m.headers; header_next(invite, &at, m.end, &h);) {

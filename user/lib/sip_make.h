@@ -14,7 +14,7 @@
 
 /*
  * The response `code` (408 or 503) to the INVITE, towards where 18.2.2 and RFC 3581 say. `tag` is the one of To;
- * `own_mac` the inside interface's. The caller sets out->outside.
+ * `own_mac` the inside interface's, NULL: the reply is to be lifted (made_frame.h). The caller sets out->outside.
  * 0; -EBADMSG: the INVITE cannot be read or is within a dialog; -EOPNOTSUPP: nobody knows the way back, or the top Via
  * asks for an address of its own (maddr); -EMSGSIZE: no room. *out is then undefined.
  */

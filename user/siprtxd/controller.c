@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "check.h"
 #include "claim.h"
 #include "conntrack_watch.h"
@@ -291,6 +292,18 @@ static int open_fds(struct controller *c)
 	return err ?: add_fd(c, c->netlink);
 }
 
+/* With capture at egress replies go up into this host's own stack. */
+static void open_lift(struct controller *c)
+{
+	int err = lift_open(&c->lift, c->config->pin_path, c->pins.stats);
+
+	if (err && config_takes_egress(c->config) && config_replies(c->config))
+		log_warning("%s/" PROGRAM_LIFT " cannot be opened: %s. Exhausted calls are recorded, and not answered; "
+			    "load again (siprtx load), for the user that siprtxd runs as.",
+			    c->config->pin_path, strerror(-err));
+	c->lift.complained = err;
+}
+
 /* The folder, the maps and what of them is mirrored here. */
 static int open_all(struct controller *c)
 {
@@ -307,6 +320,7 @@ static int open_all(struct controller *c)
 	err = privilege_drop(c->config, &c->may_load);
 	if (err)
 		return err;
+	open_lift(c);
 	c->seen = *c->pins.in_force;
 	take_values(c);
 	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config), now_ns());
@@ -402,6 +416,7 @@ static void stop(struct controller *c)
 		m->pid = 0;
 	}
 	sender_close(&c->sender);
+	lift_close(&c->lift);
 	ring_buffer__free(c->notes);
 	transactions_free(c->transactions);
 	replies_free(c->replies);
@@ -431,7 +446,8 @@ static int libbpf_log(enum libbpf_print_level level, const char *format, va_list
 int controller_run(const struct config *config)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-	struct controller c = {.config = config, .lock = -1, .epoll = -1, .signals = -1, .netlink = -1};
+	struct controller c = {
+		.config = config, .lock = -1, .epoll = -1, .signals = -1, .netlink = -1, .lift = {.fd = -1}};
 	int err;
 
 	memset(c.pins.fd, -1, sizeof(c.pins.fd));

@@ -99,11 +99,25 @@ static void op_made(void *ctx, uint32_t slot)
 	sender_made(&c->sender, slot);
 }
 
-static int op_way_back(void *ctx, uint32_t ingress, const uint8_t **mac)
+/* reply_ops.send: what goes up leaves by no port */
+static int op_send_made(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+	struct siprtx_slot *frame = &c->pins.slots[slot];
+
+	if (!(frame->outside & LIFT_OUTSIDE))
+		return op_send(ctx, slot);
+	return lift_send(&c->lift, frame, sender_outside(&c->sender, frame->outside & ~LIFT_OUTSIDE));
+}
+
+static int op_way_back(void *ctx, const struct siprtx_slot *invite, const uint8_t **mac)
 {
 	struct controller *c = ctx;
 
-	return sender_inside(&c->sender, ingress, mac);
+	*mac = NULL;
+	if (invite->in_tags & SLOT_AT_EGRESS)
+		return LIFT_OUTSIDE | invite->outside;
+	return sender_inside(&c->sender, invite->ingress, mac);
 }
 
 static void op_late(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns)
@@ -120,7 +134,7 @@ static void op_over(void *ctx, uint32_t slot)
 }
 
 const struct reply_ops controller_reply_ops = {
-	.send = op_send,
+	.send = op_send_made,
 	.in_flight = op_in_flight,
 	.event = op_event,
 	.made = op_made,

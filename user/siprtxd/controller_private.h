@@ -10,6 +10,7 @@
 #include "controller.h"
 #include "lapse.h"
 #include "ledger.h"
+#include "lift.h"
 #include "reclaim.h"
 #include "reply.h"
 #include "sender.h"
@@ -26,6 +27,7 @@ struct controller {
 	struct transactions *transactions;
 	struct replies *replies;
 	struct sender sender;
+	struct lift lift;
 	struct ledger ledger;
 	struct free_list free;
 	struct siprtx_in_force seen; /* of the operator's values */

@@ -294,7 +294,7 @@ static int make(struct replies *r, uint32_t slot)
 	while (!s->reply_tag)
 		if (getrandom(&s->reply_tag, sizeof(s->reply_tag), 0) < 0)
 			return -errno;
-	port = r->env.ops->way_back(r->env.ctx, s->ingress, &mac);
+	port = r->env.ops->way_back(r->env.ctx, s, &mac);
 	if (port < 0)
 		return -ENETDOWN;
 	frame = new_frame(r, slot, &p->reply);

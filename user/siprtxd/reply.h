@@ -23,8 +23,11 @@ struct reply_ops {
 	void (*event)(void *ctx, uint32_t slot, const struct transaction_event *e);
 	/* The frame in this slot is another one now. */
 	void (*made)(void *ctx, uint32_t slot);
-	/* siprtx_slot.outside for frames to this inside interface, and its MAC. -1: it cannot be sent from. */
-	int (*way_back)(void *ctx, uint32_t ingress, const uint8_t **mac);
+	/*
+	 * siprtx_slot.outside for the reply to this INVITE, and the MAC it comes from as make_reply() wants it. -1:
+	 * there is no way back.
+	 */
+	int (*way_back)(void *ctx, const struct siprtx_slot *invite, const uint8_t **mac);
 	/* The first 1xx or the first final response (code) since the end, so many ns after it. */
 	void (*late)(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns);
 	/* The INVITE's slot is needed no longer. */

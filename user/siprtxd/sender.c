@@ -407,6 +407,11 @@ void sender_flush(struct sender *s)
 	}
 }
 
+uint32_t sender_outside(const struct sender *s, unsigned port)
+{
+	return port < MAX_OUTSIDE && s->port[port].up ? s->port[port].ifindex : 0;
+}
+
 bool sender_is_outside(const struct sender *s, uint32_t ifindex)
 {
 	for (unsigned i = 0; i < s->n_ports; i++)

@@ -82,6 +82,8 @@ int sender_inside(const struct sender *s, uint32_t ifindex, const uint8_t **mac)
 void sender_made(struct sender *s, uint32_t slot);
 /* Wakes the kernel up for what was sent, takes back what it is done with. */
 void sender_flush(struct sender *s);
+/* The number of the outside interface that siprtx_slot.outside names; 0: it is down or gone. */
+uint32_t sender_outside(const struct sender *s, unsigned port);
 /* Is this the number of an outside interface? */
 bool sender_is_outside(const struct sender *s, uint32_t ifindex);
 /* May this interface's heartbeat go on? */
