@@ -65,11 +65,11 @@ static void fake_made(void *ctx, uint32_t slot)
 	(void)ctx, (void)slot;
 }
 
-static int fake_way_back(void *ctx, uint32_t ingress, const uint8_t **mac)
+static int fake_way_back(void *ctx, const struct siprtx_slot *invite, const uint8_t **mac)
 {
 	(void)ctx;
 	*mac = (const uint8_t *)"\2\0\0\0\1\1";
-	return ingress == 7 ? PORT : -1;
+	return invite->ingress == 7 ? PORT : -1;
 }
 
 static void fake_late(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns)

@@ -20,6 +20,14 @@ static int link_path(char *path, const char *pin_path, const char *ifname)
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+bool lift_is_pinned(const char *pin_path)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), "%s/" PROGRAM_LIFT, pin_path) < (int)sizeof(path) && !stat(path, &st);
+}
+
 /* Opens the pinned link when it is attached to the interface of that name; -1: it is not. */
 static int open_live(const char *pin_path, const char *ifname, __u32 *prog_id)
 {

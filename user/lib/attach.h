@@ -18,6 +18,9 @@
 /* And, with capture at egress, the one that siprtxd runs itself; its user's. */
 #define PROGRAM_LIFT PROGRAM_PREFIX "lift"
 
+/* Is PROGRAM_LIFT pinned there, for whoever may open it? */
+bool lift_is_pinned(const char *pin_path);
+
 /* What one attach() did, so that it can be undone. */
 struct attached {
 	char name[16];

@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "check_conntrack.h"
 #include "check_link.h"
 #include "check_netfilter.h"
@@ -136,7 +137,7 @@ static void check_patience(const struct config *c, struct problems *problems)
 }
 
 /* A reply after the softswitch's own Timer B answers nobody. */
-static void check_replies(const struct config *c, struct problems *problems)
+static void check_late_replies(const struct config *c, struct problems *problems)
 {
 	for (unsigned i = 0; i < c->n_gateways; i++) {
 		const struct config_gateway *g = &c->gateway[i];
@@ -203,6 +204,17 @@ static void check_pace(const struct pins *pins, struct problems *problems)
 		    sends * 1000000 / tick, pins->meta->transactions, want);
 }
 
+/* With capture at egress a reply takes a program, which siprtxd runs. */
+static void check_lift(const struct config *c, struct problems *problems)
+{
+	if (config_takes_egress(c) && config_replies(c) && !lift_is_pinned(c->pin_path))
+		problem_add(problems, PROBLEM_WARNING, config_where(c, "pin_path"),
+			    "Run: siprtx load, and start siprtxd again",
+			    "%.150s/" PROGRAM_LIFT " is missing: replies cannot be handed to this host's network "
+			    "stack, so calls are recorded and not answered",
+			    c->pin_path);
+}
+
 /*
  * Maps that are there already, with transactions in them, must be those this configuration asks for. False: they may
  * not even be looked at.
@@ -232,6 +244,7 @@ static bool check_pins(const struct config *c, struct problems *problems)
 			    "Set it back, or run siprtx unload, which drops the transactions held",
 			    "the maps that are loaded have %u transactions, not %u", pins.meta->transactions,
 			    c->max_transactions);
+	check_lift(c, problems);
 	check_pace(&pins, problems);
 	pins_close(&pins);
 	return true;
@@ -262,5 +275,5 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 	if (c->mode == MODE_INLINE)
 		check_forwarding(c, problems);
 	check_patience(c, problems);
-	check_replies(c, problems);
+	check_late_replies(c, problems);
 }

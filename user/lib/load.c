@@ -410,7 +410,7 @@ bool load_is_done(const struct config *c)
 	if (successor_pending(c->pin_path) || pins_open(&p, c->pin_path, false))
 		return false;
 	done = !bpf_map_lookup_elem(p.fd[PIN_configured], &zero, &configured) && configured.load_hash == load_hash(c);
-	done = done && lock_is_there(c->pin_path);
+	done = done && lock_is_there(c->pin_path) && (!egress || lift_is_pinned(c->pin_path));
 	for (unsigned i = 0; i < c->n_inside && !egress && done; i++)
 		done = attach_state(c->pin_path, c->inside[i]) != ATTACH_NONE;
 	for (unsigned i = 0; i < c->n_outside && done; i++)
