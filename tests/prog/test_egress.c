@@ -94,7 +94,7 @@ static void check_frame(const struct siprtx_slot *s, const struct frame *in, con
 	assert_int_equal(s->egress, edge.out_ifindex);
 	assert_int_equal(s->outside, 0);
 	assert_int_equal(s->wire, 0);
-	assert_int_equal(s->in_tags, 0);
+	assert_int_equal(s->in_tags, SLOT_AT_EGRESS);
 }
 
 static void what_leaves_is_kept(void **state)

@@ -260,6 +260,51 @@ static void rule_50_the_way_back_is_kept(void **state)
 	}
 }
 
+/* XDP in generic mode sees what siprtx lifts: by its identification or flow label it is known for siprtx's own. */
+static void rule_50_its_own_reply_passes(void **state)
+{
+	static const __u32 tag = 0xabcd1234;
+
+	(void)state;
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		char branch[] = "z9hG4bKo0";
+		struct shape leaves = {.v6 = v6},
+			     comes = {.v6 = v6, .src = v6 ? GATEWAY6 : GATEWAY, .dst = v6 ? SOFTSWITCH6 : SOFTSWITCH};
+		struct siprtx_slot *s;
+		struct frame in;
+		unsigned at = v6 ? 14 + 1 : 14 + 4;
+
+		branch[8] += v6;
+		frame_build(&in, &leaves, message, make_invite(message, sizeof(message), branch, 1, NULL));
+		assert_int_equal(run(edge.inside, &in, NULL), PASS);
+		s = last_captured(&edge);
+		assert_non_null(s);
+		s->word = word_moved(s->word, ST_TERMINATED, STAGE_NOTHING, 0) | END_NO_RESPONSE << 12 | WORD_REPLIED;
+		s->reply_tag = tag;
+		frame_build(&in, &comes, message,
+			    make_response(message, sizeof(message), branch, 1, 408, "INVITE", NULL));
+		/* bits 19..0 of the first word, or the identification */
+		if (v6)
+			in.data[at] = (in.data[at] & 0xf0) | (lift_flow_label(tag) >> 16);
+		in.data[at + v6] = lift_id(tag) >> 8;
+		in.data[at + v6 + 1] = lift_id(tag) & 0xff;
+		/* one of an INVITE taken at XDP goes another way: this is the gateway's */
+		counters_clear(&edge);
+		assert_int_equal(run(edge.outside, &in, NULL), DROP);
+		assert_int_equal(note_kind(), NOTE_REPLY_LATE_FINAL);
+		give_back(noted.response);
+		s->in_tags = SLOT_AT_EGRESS;
+		assert_int_equal(run(edge.outside, &in, NULL), PASS);
+		assert_int_equal(note_kind(), 0);
+		assert_int_equal(counter(&edge, CNT_own_copy), 1);
+		in.data[at + v6 + 1] ^= 1;
+		assert_int_equal(run(edge.outside, &in, NULL), DROP);
+		assert_int_equal(note_kind(), NOTE_REPLY_LATE_FINAL);
+		give_back(noted.response);
+		assert_int_equal(counter(&edge, CNT_late_absorbed), 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +315,7 @@ int main(void)
 		cmocka_unit_test(rule_50_nothing_without_the_controller),
 		cmocka_unit_test(rule_50_in_doubt_it_passes),
 		cmocka_unit_test(rule_50_the_way_back_is_kept),
+		cmocka_unit_test(rule_50_its_own_reply_passes),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);

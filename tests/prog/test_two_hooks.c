@@ -120,6 +120,7 @@ static void level(struct siprtx_slot *s)
 	s->ingress = s->egress = 0; /* of two namespaces */
 	memset(s->from_mac, 0, sizeof(s->from_mac));
 	memset(s->in_tci, 0, sizeof(s->in_tci));
+	s->in_tags &= ~SLOT_AT_EGRESS;
 }
 
 static void both_hooks_agree(void **state)

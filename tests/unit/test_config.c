@@ -408,6 +408,10 @@ static void where_messages_are_taken(void **state)
 		{"[siprtx]\nmode = host\noutside = eth1\n", true},
 		{"[siprtx]\nmode = host\noutside = eth1,eth2\ncapture = auto\n", true},
 		{"[siprtx]\nmode = host\noutside = eth1\ncapture = egress\n", true},
+		/* with replies too */
+		{SIDES "capture = egress\n[gateway g]\naddress = 192.0.2.1\non_exhausted = reply-408\n", true},
+		{"[gateway g]\naddress = 192.0.2.1\non_exhausted = reply-503\n[siprtx]\nmode = host\noutside = eth1\n",
+		 true},
 	};
 	struct config c;
 

@@ -97,6 +97,11 @@ static int look_up(void)
 	return bpf_command(BPF_MAP_LOOKUP_ELEM);
 }
 
+static int run_lift(void)
+{
+	return bpf_command(BPF_PROG_TEST_RUN);
+}
+
 static int executable_memory(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
@@ -177,6 +182,7 @@ static void what_it_does_is_not(void **state)
 	(void)state;
 	assert_int_equal(under_filter(false, serve), 0);
 	assert_int_not_equal(under_filter(false, look_up), ENOSYS); /* EBADF: the kernel's own answer */
+	assert_int_not_equal(under_filter(false, run_lift), ENOSYS);
 }
 
 static void who_loads_may_load_and_no_more(void **state)

@@ -253,6 +253,42 @@ static void rule_50_reply_frame(void **state)
 	}
 }
 
+/* Made of one taken at egress, made here: as if the gateway had sent it, by the link the INVITE left by. */
+static void rule_50_reply_lifted(void **state)
+{
+	static const uint8_t macs[12] = {2, 0, 0, 0, 2, 1, 2, 0, 0, 0, 2, 2};
+
+	(void)state;
+	for (unsigned tags = 0; tags <= 2; tags++) {
+		for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+			uint8_t *l2, *ip = bytes(&out, SLOT_L3);
+
+			hold(PLAIN, ipv6, tags);
+			invite.ingress = 0;
+			invite.in_tags = SLOT_AT_EGRESS;
+			invite.reply_tag = 0xabcd1234;
+			assert_int_equal(make_reply(&invite, 503, invite.reply_tag, NULL, &out), 0);
+			frame_sum(&out);
+			l2 = bytes(&out, out.frame_off);
+			assert_int_equal(out.frame_off, invite.frame_off);
+			assert_memory_equal(l2, macs, 12);
+			assert_memory_equal(l2 + 12, bytes(&invite, invite.frame_off) + 12,
+					    SLOT_L3 - out.frame_off - 12);
+			if (ipv6) {
+				assert_int_equal(get16(ip), 0x668d);
+				assert_int_equal(get16(ip + 2), 0x1234);
+				assert_memory_equal(ip + 8, bytes(&invite, SLOT_L3) + 24, 16);
+				assert_memory_equal(ip + 24, bytes(&invite, SLOT_L3) + 8, 16);
+			} else {
+				assert_int_equal(get16(ip + 4), 0x1234);
+				assert_int_equal(get16(ip + 6), 0x4000);
+				assert_int_equal(plain_sum(ip, 20, 0), 0xffff);
+				assert_memory_equal(ip + 12, "\x0a\x4d\x02\x02\x0a\x4d\x01\x02", 8);
+			}
+		}
+	}
+}
+
 static void rule_50_reply_refused(void **state)
 {
 	static char longest[SLOT_SIZE];
@@ -327,6 +363,7 @@ int main(void)
 		cmocka_unit_test(rule_50_reply_echoes),	 cmocka_unit_test(rule_50_reply_vias),
 		cmocka_unit_test(rule_50_reply_ipv6),	 cmocka_unit_test(rule_50_reply_frame),
 		cmocka_unit_test(rule_50_reply_refused), cmocka_unit_test(rule_50_cancel_and_ack),
+		cmocka_unit_test(rule_50_reply_lifted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,11 @@
  * Softswitch and gateway of a call in the test machine: sends an INVITE from one namespace, judges what arrives in
  * vm-gw, and prints one line of verdict.
  *
- *   peer [-s NETNS] [-o MS,...] [-w MS,...] NAME silent|answered|stream SOFTSWITCH GATEWAY CALL-ID
+ *   peer [-s NETNS] [-o MS,...] [-w MS,...] [-r] NAME silent|answered|stream SOFTSWITCH GATEWAY CALL-ID
  *
  * silent: the gateway never answers; the INVITE must arrive at the times -w, by default the list of the test's profile.
- * answered: 100 after the second datagram, 200 later; no third datagram may come, both responses must reach the
+ * -r: siprtx answers it then (but not where the gateway does), with one 503 in the gateway's name, and keeps the ACK to
+ * itself. answered: 100 after the second datagram, 200 later; no third datagram may come, both responses must reach the
  * softswitch as they were sent. All datagrams come from one address, whatever the edge makes of it. stream: until
  * SIGTERM an INVITE each 10 ms, its answer at once; none of either may be lost. -o: the softswitch sends copies of its
  * own then. -s: where the softswitch is, by default vm-sw.
@@ -57,6 +58,7 @@ struct times {
 struct call {
 	const char *name, *call_id, *sw_text, *gw_text;
 	int sw, gw; /* sockets in either namespace */
+	bool replied;
 	struct sockaddr_storage softswitch, gateway;
 	struct times wanted, own; /* since the first arrival; since the INVITE was sent */
 	char invite[1536];
@@ -173,6 +175,30 @@ static void wait_for(const struct call *c, int64_t ms, bool *gw, bool *sw)
 	*sw = p[1].revents;
 }
 
+static void put(const struct call *c, int s, const char *data, size_t len, const struct sockaddr_storage *to)
+{
+	if (sendto(s, data, len, 0, (const struct sockaddr *)to, address_size(to)) != (ssize_t)len)
+		fail(c, "cannot send %.20s: %s", data, strerror(errno));
+}
+
+/* The ACK of a client transaction to a failure (RFC 3261 17.1.1.3). */
+static void acknowledge(const struct call *c, const struct datagram *reply)
+{
+	const char *via = strstr(c->invite, "Via:"), *from = strstr(c->invite, "From:");
+	const char *to = strstr(reply->data, "To:"), *uri = c->invite + strlen("INVITE");
+	char ack[1024];
+	int len;
+
+	if (!to)
+		fail(c, "a response without To: %.300s", reply->data);
+	len = snprintf(ack, sizeof(ack),
+		       "ACK%.*s%.*sMax-Forwards: 70\r\n%.*s%.*sCall-ID: %s\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+		       (int)(via - uri), uri, (int)(strstr(via, "\r\n") + 2 - via), via,
+		       (int)(strstr(from, "\r\n") + 2 - from), from, (int)(strstr(to, "\r\n") + 2 - to), to,
+		       c->call_id);
+	put(c, c->sw, ack, (size_t)len, &c->gateway);
+}
+
 /* Collects what arrives on either side for `ms`, or until the gateway has `enough` datagrams. */
 static void collect(struct call *c, int64_t ms, int enough)
 {
@@ -186,13 +212,9 @@ static void collect(struct call *c, int64_t ms, int enough)
 			keep(c, c->gw, c->at_gw, &c->n_gw);
 		if (sw)
 			keep(c, c->sw, c->at_sw, &c->n_sw);
+		if (sw && c->replied)
+			acknowledge(c, &c->at_sw[c->n_sw - 1]);
 	}
-}
-
-static void put(const struct call *c, int s, const char *data, size_t len, const struct sockaddr_storage *to)
-{
-	if (sendto(s, data, len, 0, (const struct sockaddr *)to, address_size(to)) != (ssize_t)len)
-		fail(c, "cannot send %.20s: %s", data, strerror(errno));
 }
 
 /* The INVITE of call `number` of those with this Call-ID; its length. */
@@ -231,6 +253,17 @@ static void respond(struct call *c, int which, const char *status)
 	put(c, c->gw, c->response[which], len, &c->at_gw[0].from);
 }
 
+static void judge_reply(const struct call *c)
+{
+	const struct datagram *d = &c->at_sw[0];
+	static const char status[] = "SIP/2.0 503 Service Unavailable\r\n";
+
+	if (strncmp(d->data, status, strlen(status)) || !strstr(d->data, c->call_id))
+		fail(c, "this is no reply to the INVITE: %.300s", d->data);
+	if (memcmp(&d->from, &c->gateway, address_size(&d->from)))
+		fail(c, "the reply comes from another address or port than the gateway's");
+}
+
 static void judge(const struct call *c, int want_gw, int want_sw)
 {
 	double worst = 0;
@@ -253,11 +286,14 @@ static void judge(const struct call *c, int want_gw, int want_sw)
 		fail(c, "%d datagrams reached the gateway, wanted %d", c->n_gw, want_gw);
 	if (c->n_sw != want_sw)
 		fail(c, "%d responses reached the softswitch, wanted %d", c->n_sw, want_sw);
-	for (int i = 0; i < c->n_sw; i++)
+	if (c->replied)
+		judge_reply(c);
+	for (int i = 0; i < c->n_sw && !c->replied; i++)
 		if (c->at_sw[i].len != strlen(c->response[i]) ||
 		    memcmp(c->at_sw[i].data, c->response[i], c->at_sw[i].len))
 			fail(c, "response %d differs from the one sent", i + 1);
-	printf("vm: ok %s: %d datagrams, at most %.1f ms late\n", c->name, c->n_gw, worst);
+	printf("vm: ok %s: %d datagrams, at most %.1f ms late%s\n", c->name, c->n_gw, worst,
+	       c->replied ? ", and a reply" : "");
 }
 
 static void one_call(struct call *c, bool answered)
@@ -280,7 +316,7 @@ static void one_call(struct call *c, bool answered)
 		put(c, c->sw, c->invite, c->invite_len, &c->gateway);
 	}
 	collect(c, c->wanted.ms[c->wanted.n - 1] + SILENT_MS - (now_ns() - start) / 1000000, MAX_ARRIVALS);
-	judge(c, c->wanted.n, 0);
+	judge(c, c->wanted.n, c->replied);
 }
 
 static volatile sig_atomic_t ended;
@@ -374,13 +410,15 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0); /* several may write to one console */
 	c.wanted = read_times(&c, SCHEDULE);
-	while ((option = getopt(argc, argv, "s:o:w:")) != -1) {
+	while ((option = getopt(argc, argv, "s:o:w:r")) != -1) {
 		if (option == 's')
 			netns = optarg;
 		else if (option == 'o')
 			c.own = read_times(&c, optarg);
 		else if (option == 'w')
 			c.wanted = read_times(&c, optarg);
+		else if (option == 'r')
+			c.replied = true;
 		else
 			fail(&c, "unknown option");
 	}
@@ -395,6 +433,7 @@ int main(int argc, char **argv)
 	c.gateway = udp_address(&c, c.gw_text, SIP_PORT);
 	c.gw = socket_in(&c, "vm-gw", &c.gateway);
 	c.sw = socket_in(&c, netns, &c.softswitch);
+	c.replied &= !strcmp(mode, "silent");
 	if (!strcmp(mode, "stream"))
 		stream(&c);
 	else
