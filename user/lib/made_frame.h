@@ -6,9 +6,9 @@
 #include "sip_write.h"
 
 /*
- * Towards the softswitch. Where the message goes in *out; then all round it, `port` being the softswitch's. With own_mac
- * it goes out of the interface the INVITE came in by; NULL: the INVITE was taken at egress, and the reply comes in from
- * the gateway where that left, with its addresses and MACs the other way round, and its tags (lift_id()).
+ * Towards the softswitch. Where the message goes in *out; then all round it, `port` being the softswitch's. With
+ * own_mac it goes out of the interface the INVITE came in by; NULL: the INVITE was taken at egress, and the reply comes
+ * in from the gateway where that left, with its addresses and MACs the other way round, and its tags (lift_id()).
  */
 struct sip_writer made_reply_begin(const struct siprtx_slot *invite, struct siprtx_slot *out);
 int made_reply_end(const struct sip_writer *w, const struct siprtx_slot *invite, uint16_t port,

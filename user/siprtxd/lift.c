@@ -58,9 +58,10 @@ int lift_send(struct lift *l, struct siprtx_slot *frame, uint32_t ifindex)
 	l->stats[STAT_not_lifted]++;
 	if (err != -EAGAIN && err != -ENETDOWN && !l->complained) {
 		l->complained = true;
-		log_warning("a reply cannot be handed to this host's network stack: %s. Exhausted calls are recorded, and "
-			    "not answered; run `siprtx check`, or load again.",
-			    strerror(-err));
+		log_warning(
+			"a reply cannot be handed to this host's network stack: %s. Exhausted calls are recorded, and "
+			"not answered; run `siprtx check`, or load again.",
+			strerror(-err));
 	}
 	return err;
 }
