@@ -21,7 +21,7 @@ static struct run walk(const uint32_t *field)
 	struct run run = {0};
 
 	for (;;) {
-		struct schedule_wait next = schedule_next(field, run.n, run.end_ms);
+		struct schedule_wait next = schedule_next(field, BYPASS_NONE, run.n, run.end_ms);
 
 		run.end_ms += next.wait_ms;
 		if (next.action == SCHEDULE_EXHAUSTED)
@@ -118,17 +118,17 @@ static void test_timeout_invite_already_over(void **state)
 	(void)state;
 	memcpy(field, builtin_profile[0], sizeof(field));
 	field[PF_TIMEOUT_INVITE] = 5000;
-	next = schedule_next(field, 4, 7503);
+	next = schedule_next(field, BYPASS_NONE, 4, 7503);
 	assert_int_equal(next.wait_ms, 0);
 	assert_int_equal(next.action, SCHEDULE_EXHAUSTED);
-	next = schedule_next(field, 1, UINT32_MAX);
+	next = schedule_next(field, BYPASS_NONE, 1, UINT32_MAX);
 	assert_int_equal(next.wait_ms, 0);
 	assert_int_equal(next.action, SCHEDULE_EXHAUSTED);
 }
 
 static void test_late_send_keeps_its_interval(void **state)
 {
-	struct schedule_wait next = schedule_next(builtin_profile[0], 2, 1507);
+	struct schedule_wait next = schedule_next(builtin_profile[0], BYPASS_NONE, 2, 1507);
 
 	(void)state;
 	assert_int_equal(next.wait_ms, 2000);

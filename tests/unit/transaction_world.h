@@ -17,6 +17,7 @@
 #include "../../user/siprtxd/given_up.c"
 #include "../../user/siprtxd/let_go.c"
 #include "../../user/siprtxd/refresh.c"
+#include "../../user/siprtxd/refuse.c"
 #include "../../user/siprtxd/retransmit.c"
 #include "../../user/siprtxd/transaction.c"
 #include "../../user/siprtxd/unreachable.c"

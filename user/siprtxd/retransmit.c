@@ -124,6 +124,30 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	}
 }
 
+void txn_send_first(struct transactions *t, uint32_t slot, uint64_t now)
+{
+	struct siprtx_slot *s = &t->env.slots[slot];
+	uint64_t word = slot_word(s);
+	int err;
+
+	s->due_ns = now;
+	err = hand_over(t, slot, word, now);
+	if (!err) {
+		s->sends++;
+		s->last_send_ns = now;
+		t->room -= t->room > 0;
+		t->env.stats[STAT_sends]++;
+		txn_tell(t, slot, EV_SEND, word_code(word), now);
+	} else if (err == -EAGAIN) {
+		t->env.stats[STAT_ring_full]++;
+	} else if (err == -EHOSTUNREACH) {
+		t->env.stats[STAT_no_neighbour]++;
+	} else if (err != -EBUSY) {
+		t->env.stats[stat_of(err)]++;
+	}
+	txn_begin_wait(t, slot, 0, now, now);
+}
+
 static uint64_t apart(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : b - a;
