@@ -293,6 +293,8 @@ static void expire(struct transactions *t, const struct deadline *d)
 			}
 			if (!due)
 				return txn_look_before(t, d->slot, now);
+			if (txn_is_unsent(t, d->slot))
+				return txn_send_first(t, d->slot, now);
 			if (s->step != SLOT_STEP_FINAL)
 				return txn_retransmit(t, d->slot, word, now);
 			end = END_NO_RESPONSE;

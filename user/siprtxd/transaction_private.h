@@ -111,8 +111,16 @@ uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 /* retransmit.c */
 
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
-/* Send number one, of an INVITE whose own datagram did not go through; then its schedule begins. */
+/*
+ * Send number one, of an INVITE whose own datagram did not go through; then its schedule begins. Where there is no room
+ * for it, it is due again.
+ */
 void txn_send_first(struct transactions *t, uint32_t slot, uint64_t now);
+/* Is that still to be done? */
+static inline bool txn_is_unsent(const struct transactions *t, uint32_t slot)
+{
+	return !t->env.slots[slot].sends && !t->held[slot].from_ns;
+}
 /* This copy will not go: the softswitch's own ones pass again until one of ours is sent. `why` is counted. */
 void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now);
 /*
