@@ -310,3 +310,26 @@ def rule_51_sipp_sees_an_ordinary_503():
         expect_equal(sipp.returncode, 0, f"exit status of sipp, {sipp.stderr[-300:]}")
         expect_equal(gateway.got, [], "at the gateway")
         expect_equal([edge.stats()[n] for n in ("refused", "replies_acked")], [20, 20], "refused, acknowledged")
+
+
+@case(seconds=4)
+def rule_51_check_names_what_does_nothing():
+    """check names an on_down that does nothing: no shorter list, alone in its group, gateways not judged; none of it where it does."""
+    lines = ("[gateway alone]\naddress = 10.77.9.1\nprofile = short\non_down = reply-503\ngroup = lonely\n"
+             "[profile long]\nresend_interval = 0.3,0.3\ndown_retry = 2\n"
+             "[gateway none]\naddress = 10.77.9.2\nprofile = long\non_down = fast\n")
+    with Edge(configuration("fast") + lines) as edge:
+        edge.siprtx("set", "health", "0")
+        time.sleep(0.1)
+
+        def said():
+            checked = edge.siprtx("check", check=False)
+            return " ".join((checked.stdout + checked.stderr).split())
+        text = said()
+        expect("gateway alone: warning: it is the only one of group lonely, and so never bypassed: on_down does nothing" in text, text)
+        expect("gateway none: warning: on_down = fast shortens nothing: down_retry of profile long is 2, and its list is 2 long" in text, text)
+        expect(text.count("no gateway is found down while the tunable health is 0") == 3, text)
+        expect("gateway a: warning: on_down = fast" not in text and "only one of group pair" not in text, text)
+        edge.siprtx("set", "health", "1")
+        time.sleep(0.1)
+        expect("tunable health is 0" not in said(), said())

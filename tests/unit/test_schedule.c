@@ -85,6 +85,33 @@ static void test_send_retry_caps(void **state)
 	assert_run(field, &(struct run){"", 2, {500, 1500}, 2000});
 }
 
+static void test_down_retry_caps(void **state)
+{
+	static const struct {
+		uint32_t down_retry, send_retry;
+		unsigned count;
+		uint32_t rest_ms;
+	} want[] = {{2, 10, 2, 2000}, {0, 3, 3, 4000}, {9, 2, 6, 16000}, {1, 0, 1, 1000}, {10, 0, 6, 16000}};
+	uint32_t field[PROFILE_FIELDS];
+	struct schedule_wait next;
+
+	(void)state;
+	memcpy(field, builtin_profile[2], sizeof(field));
+	for (unsigned i = 0; i < sizeof(want) / sizeof(*want); i++) {
+		field[PF_DOWN_RETRY] = want[i].down_retry;
+		field[PF_SEND_RETRY] = want[i].send_retry;
+		assert_int_equal(schedule_count_of(field, BYPASS_FAST), want[i].count);
+		assert_int_equal(schedule_rest_ms(field, BYPASS_FAST, 0, 0), want[i].rest_ms);
+		assert_int_equal(schedule_count_of(field, BYPASS_REFUSED), schedule_count(field));
+		next = schedule_next(field, BYPASS_FAST, want[i].count, 0);
+		assert_int_equal(next.action, SCHEDULE_EXHAUSTED);
+		assert_int_equal(next.wait_ms, 500);
+	}
+	field[PF_TIMEOUT_INVITE] = 700;
+	field[PF_DOWN_RETRY] = 2;
+	assert_int_equal(schedule_rest_ms(field, BYPASS_FAST, 0, 0), 700);
+}
+
 static void test_timeout_invite_cuts(void **state)
 {
 	static const struct {
@@ -211,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_builtin),
 		cmocka_unit_test(test_send_retry_caps),
+		cmocka_unit_test(test_down_retry_caps),
 		cmocka_unit_test(test_timeout_invite_cuts),
 		cmocka_unit_test(test_timeout_invite_already_over),
 		cmocka_unit_test(test_late_send_keeps_its_interval),

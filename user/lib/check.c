@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check_conntrack.h"
+#include "check_down.h"
 #include "check_link.h"
 #include "check_netfilter.h"
 #include "check_rights.h"
@@ -233,6 +234,7 @@ static bool check_pins(const struct config *c, struct problems *problems)
 			    "the maps that are loaded have %u transactions, not %u", pins.meta->transactions,
 			    c->max_transactions);
 	check_pace(&pins, problems);
+	check_judged(c, &pins, problems);
 	pins_close(&pins);
 	return true;
 }
@@ -263,4 +265,5 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 		check_forwarding(c, problems);
 	check_patience(c, problems);
 	check_replies(c, problems);
+	check_down(c, problems);
 }
