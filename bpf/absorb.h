@@ -5,6 +5,7 @@
 
 #include "confirm.h"
 #include "parse.h"
+#include "refuse.h"
 #include "reply.h"
 #include "slot.h"
 
@@ -51,6 +52,19 @@ static __always_inline int has_turn(struct siprtx_slot *slot, __u64 word)
 	return word & WORD_YIELD && __sync_val_compare_and_swap(&slot->word, word, word & ~(__u64)WORD_YIELD) == word;
 }
 
+/* The INVITE again, before siprtx has answered it in the place of a gateway that is down. */
+static __always_inline int copy_of_refused(const struct siprtx_meta *alive, const struct siprtx_txn *txn,
+					   const struct siprtx_key *key, struct siprtx_slot *slot, __u64 word)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (sending(alive, slot->outside, now) || !refused_passes(slot, word))
+		return drop_refused();
+	keep_copy_time(slot, now);
+	note(NOTE_COPY, now, word, key, txn->slot, 1);
+	return pass(CNT_copy_passed);
+}
+
 /* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
 static __always_inline int repeated(void *ctx, const struct packet *p, const struct siprtx_txn *txn,
 				    const struct siprtx_key *key, const struct siprtx_slot *buf,
@@ -63,6 +77,8 @@ static __always_inline int repeated(void *ctx, const struct packet *p, const str
 	slot = held_slot(txn, &word);
 	if (slot && is_replied(slot, word) && !answered_late(word))
 		return repeat_of_replied(txn, word, key);
+	if (slot && alive && is_refused(slot, word))
+		return copy_of_refused(alive, txn, key, slot, word);
 	if (!slot || !alive || word_state(word) == ST_TERMINATED)
 		return pass(CNT_remembered);
 	if (!word_sends(slot->kind, word))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A new message from the softswitch becomes a transaction; the packet itself goes on in every case. */
+/*
+ * A new message from the softswitch becomes a transaction; the packet itself goes on, but for an INVITE that is refused
+ * in the place of a gateway that is down.
+ */
 #ifndef BPF_CAPTURE_H
 #define BPF_CAPTURE_H
 
@@ -8,6 +11,7 @@
 #include "egress.h"
 #include "key.h"
 #include "rate.h"
+#include "refuse.h"
 #include "wire.h"
 
 /* A profile without a first interval is none. */
@@ -18,9 +22,9 @@ static __always_inline int is_profile(const struct siprtx_in_force *f, __u32 pro
 
 /*
  * The profile of a gateway: its own entry's, then that of its address or prefix, then `standard`. Where one of them
- * does not exist, the one last in force for this gateway stays.
+ * does not exist, the one last in force for this gateway stays. *bypass: what its state asks for (enum siprtx_bypass).
  */
-static __always_inline __u32 profile_of(const struct siprtx_slot *slot)
+static __always_inline __u32 profile_of(const struct siprtx_slot *slot, __u32 *bypass)
 {
 	struct siprtx_gateway_key exact = {.port = slot->dport};
 	struct siprtx_prefix prefix = {.prefixlen = 128};
@@ -32,6 +36,8 @@ static __always_inline __u32 profile_of(const struct siprtx_slot *slot)
 		return 0;
 	__builtin_memcpy(exact.addr, slot->daddr, 16);
 	gateway = bpf_map_lookup_elem(&gateways, &exact);
+	if (gateway)
+		*bypass = gateway->bypass;
 	if (gateway && is_profile(f, gateway->profile))
 		return gateway->profile;
 	__builtin_memcpy(prefix.addr, slot->daddr, 16);
@@ -89,6 +95,7 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	struct siprtx_meta *m = map_one(&meta);
 	struct siprtx_egress *out = NULL;
 	__u64 now = bpf_ktime_get_ns();
+	__u32 bypass = BYPASS_NONE;
 	int reason;
 
 	if (!m || !controller_alive(m, now) || !tunable(TUN_capture))
@@ -107,7 +114,8 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	slot->cseq = cpu->msg.cseq;
 	slot->kind = kind;
 	slot->method = cpu->msg.method;
-	slot->profile = profile_of(slot);
+	slot->profile = profile_of(slot, &bypass);
+	slot->bypass = bypass = kind == KIND_INVITE ? bypass_of(m, slot, &cpu->msg, bypass, now) : BYPASS_NONE;
 	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
 	slot->retry_after = NO_RETRY_AFTER;
 	slot->late_us_max = 0;
@@ -117,6 +125,8 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	reason = commit(cpu, slot, now);
 	if (reason)
 		return pass(reason);
+	if (bypass == BYPASS_REFUSED)
+		return drop_refused();
 	if (kind == KIND_REQUEST)
 		mark_captured(cpu->msg.method);
 	count(kind == KIND_INVITE ? CNT_captured : kind == KIND_REQUEST ? CNT_captured_other : CNT_response_captured);

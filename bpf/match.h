@@ -7,6 +7,7 @@
 #include "find.h"
 #include "offender.h"
 #include "parse.h"
+#include "refuse.h"
 #include "reply.h"
 #include "slot.h"
 
@@ -126,6 +127,8 @@ static __always_inline int cancel(const struct siprtx_slot *buf, const struct si
 	if (!find_held(buf, m, SIP_INVITE, &f))
 		return CNT_cancel_unknown;
 	word = f.word;
+	if (is_refused(f.slot, word))
+		return CNT_cancel_unknown; /* it gets its answer all the same, and has nothing to end at the gateway */
 	for (i = 0; i < WORD_TRIES; i++) {
 		if (word_state(word) != ST_CALLING && word_state(word) != ST_PROCEEDING)
 			return CNT_cancel_unknown;

@@ -86,7 +86,8 @@ enum siprtx_end {
 /*
  * Flag of one that is still sent: the softswitch's next copy passes and stands for siprtx's own, which waits for it
  * (tunable refresh). The controller sets it; whoever takes it away by compare-and-swap sends: XDP lets the copy pass,
- * or the controller sends its own.
+ * or the controller sends its own. Of an INVITE that was refused (BYPASS_REFUSED) XDP sets it: a copy of it has passed,
+ * for the controller was not there to answer it, and from then on none will.
  */
 #define WORD_YIELD (1u << 11)
 
@@ -147,8 +148,8 @@ struct siprtx_key { /* keyed 128-bit hash, see key.h */
 
 struct siprtx_slot {
 	__u64 word;
-	/* written by XDP at capture, before the transaction can be found; then constant */
-	__u64 first_ns; /* when the INVITE passed: send number one */
+	/* written by XDP at capture, before the transaction can be found; then constant but for first_ns and bypass */
+	__u64 first_ns; /* when the INVITE passed: send number one; by the controller of one refused and sent later */
 	struct siprtx_key key;
 	__u8 saddr[16];	  /* the softswitch */
 	__u8 daddr[16];	  /* the gateway */
@@ -169,12 +170,13 @@ struct siprtx_slot {
 	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
 	__u8 in_tags; /* VLAN tags it came with, 0..2; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad;
 			 SLOT_AT_EGRESS: it was taken as it left, and from_mac and in_tci say nothing */
-	__u8 bypass; /* enum siprtx_bypass: what the gateway's state asked for at capture, of an INVITE outside a dialog
-		      */
+	__u8 bypass; /* enum siprtx_bypass: what the gateway's state asked for at capture, of an INVITE outside a
+			dialog; refused ones that go through after all: BYPASS_NONE, by the controller */
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */
-	__u32 retry_after; /* of its final response, s; NO_RETRY_AFTER; written before the word says so */
+	__u32 retry_after; /* of its final response, s; NO_RETRY_AFTER; written before the word says so. By the
+			      controller of one refused: of its own reply */
 	__u32 ingress;	   /* ifindex it came in by, for a reply to go back there; 0: made here; written at capture */
 	/* written by the controller alone */
 	__u64 resp_ns; /* when the present stage was entered, 0: no response yet */

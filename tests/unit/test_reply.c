@@ -32,6 +32,7 @@ static struct world {
 	char first[8][32]; /* how what was sent begins */
 	unsigned n_sent, n_over, n_late, n_recorded;
 	unsigned recorded[4], delay_ms[4];
+	unsigned n_refused[2]; /* not sent, sent */
 } w;
 
 static int fake_send(void *ctx, uint32_t slot)
@@ -87,8 +88,16 @@ static void fake_over(void *ctx, uint32_t slot)
 	w.n_over++;
 }
 
+static void fake_refused(void *ctx, uint32_t slot, bool sent)
+{
+	(void)ctx;
+	assert_int_equal(slot, CALL);
+	assert_int_equal(replies_code(w.r, CALL), sent ? 503 : 0);
+	w.n_refused[sent]++;
+}
+
 static const struct reply_ops ops = {fake_send,	    fake_in_flight, fake_event, fake_made,
-				     fake_way_back, fake_late,	    fake_over};
+				     fake_way_back, fake_late,	    fake_over,	fake_refused};
 
 static void put_message(struct siprtx_slot *s, const char *start, const char *more)
 {
@@ -430,6 +439,124 @@ static void rule_50_new_controller_goes_on(void **state)
 	expect_over();
 }
 
+/* As refuse.c leaves it. */
+static bool refuse(void)
+{
+	struct siprtx_slot *s = &w.slots[CALL];
+
+	s->word = 5ull << 32 | ST_TERMINATED | END_GATEWAY_DOWN << 12;
+	s->bypass = BYPASS_REFUSED;
+	s->retry_after = 7;
+	return replies_refuse(w.r, CALL, w.now);
+}
+
+static void rule_51_timers_g_h_and_i(void **state)
+{
+	const char *reply = (char *)&w.slots[1] + SLOT_L3 + 28;
+
+	(void)state;
+	assert_true(refuse());
+	assert_int_equal(w.n_refused[true], 1);
+	assert_true(flagged(WORD_REPLIED));
+	assert_memory_equal(w.first[0], "SIP/2.0 503 Service Unavailable", 31);
+	assert_non_null(strstr(reply, "\r\nRetry-After: 7\r\n"));
+	run_until(600);
+	EXPECT_SENT(0, 500);
+	/* the reply's slot goes with the ACK, the INVITE's after Timer I */
+	note(NOTE_REPLY_ACKED, 0);
+	assert_int_equal(free_slots(), SLOTS - 1);
+	run_until(3000);
+	note(NOTE_REPLY_ACKED, 0);
+	run_until(5599);
+	assert_int_equal(w.n_over, 0);
+	run_until(5600);
+	EXPECT_SENT(0, 500);
+	expect_over();
+	/* without one Timer H */
+	teardown(NULL);
+	setup(NULL);
+	assert_true(refuse());
+	run_until(31999);
+	assert_int_equal(w.n_over, 0);
+	run_until(32000);
+	expect_over();
+	assert_int_equal(w.n_refused[true], 1);
+}
+
+static void rule_51_timer_i_outlives_a_crash(void **state)
+{
+	(void)state;
+	assert_true(refuse());
+	note(NOTE_REPLY_ACKED, 0);
+	run_until(2000);
+	replies_free(w.r);
+	boot();
+	assert_true(replies_begin(w.r, CALL, 503, w.now));
+	run_until(4999);
+	assert_int_equal(w.n_over, 0);
+	run_until(5000);
+	expect_over();
+	EXPECT_SENT(0);
+	assert_int_equal(w.n_refused[true], 1);
+}
+
+/* Nothing is left of it here, and the INVITE goes on. */
+static void expect_not_refused(void)
+{
+	assert_false(flagged(WORD_REPLIED));
+	assert_int_equal(replies_code(w.r, CALL), 0);
+	assert_int_equal(w.n_refused[true] + w.n_over + w.stats[STAT_replied] + w.stats[STAT_not_replied], 0);
+	assert_int_equal(w.stats[STAT_reply_slots], 0);
+}
+
+static void rule_51_not_where_it_cannot_be_sent(void **state)
+{
+	(void)state;
+	w.send_error = -ENETDOWN;
+	assert_false(refuse());
+	expect_not_refused();
+	w.send_error = 0;
+	w.slots[CALL].ingress = 8;
+	assert_false(refuse());
+	expect_not_refused();
+	assert_int_equal(free_slots(), SLOTS - 1);
+	w.slots[CALL].ingress = 7;
+	w.free_head = 0;
+	assert_false(refuse());
+	expect_not_refused();
+	assert_int_equal(w.n_refused[false], 0);
+}
+
+static void rule_51_no_room_at_first(void **state)
+{
+	(void)state;
+	w.send_error = -EAGAIN;
+	assert_true(refuse());
+	assert_false(flagged(WORD_REPLIED));
+	run_until(100);
+	assert_int_equal(w.n_refused[true], 0);
+	w.send_error = 0;
+	run_until(110);
+	EXPECT_SENT(105);
+	assert_int_equal(w.n_refused[true], 1);
+	/* none by the softswitch's first copy; and the link gone meanwhile */
+	for (int i = 0; i < 2; i++) {
+		teardown(NULL);
+		setup(NULL);
+		w.send_error = -EAGAIN;
+		assert_true(refuse());
+		run_until(i ? 20 : 499);
+		assert_int_equal(w.n_refused[false], 0);
+		w.send_error = i ? -ENETDOWN : -EAGAIN;
+		run_until(i ? 25 : 505);
+		assert_int_equal(w.n_refused[false], 1);
+		expect_not_refused();
+		run_until(40000);
+		assert_int_equal(w.n_refused[false], 1);
+		assert_int_equal(w.n_sent, 0);
+	}
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -447,6 +574,10 @@ int main(void)
 		CASE(rule_50_late_2xx_ends_it),
 		CASE(rule_50_rings_at_the_end),
 		CASE(rule_50_new_controller_goes_on),
+		CASE(rule_51_timers_g_h_and_i),
+		CASE(rule_51_timer_i_outlives_a_crash),
+		CASE(rule_51_not_where_it_cannot_be_sent),
+		CASE(rule_51_no_room_at_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static struct run walk(const uint32_t *field)
 	struct run run = {0};
 
 	for (;;) {
-		struct schedule_wait next = schedule_next(field, run.n, run.end_ms);
+		struct schedule_wait next = schedule_next(field, BYPASS_NONE, run.n, run.end_ms);
 
 		run.end_ms += next.wait_ms;
 		if (next.action == SCHEDULE_EXHAUSTED)
@@ -85,6 +85,33 @@ static void test_send_retry_caps(void **state)
 	assert_run(field, &(struct run){"", 2, {500, 1500}, 2000});
 }
 
+static void test_down_retry_caps(void **state)
+{
+	static const struct {
+		uint32_t down_retry, send_retry;
+		unsigned count;
+		uint32_t rest_ms;
+	} want[] = {{2, 10, 2, 2000}, {0, 3, 3, 4000}, {9, 2, 6, 16000}, {1, 0, 1, 1000}, {10, 0, 6, 16000}};
+	uint32_t field[PROFILE_FIELDS];
+	struct schedule_wait next;
+
+	(void)state;
+	memcpy(field, builtin_profile[2], sizeof(field));
+	for (unsigned i = 0; i < sizeof(want) / sizeof(*want); i++) {
+		field[PF_DOWN_RETRY] = want[i].down_retry;
+		field[PF_SEND_RETRY] = want[i].send_retry;
+		assert_int_equal(schedule_count_of(field, BYPASS_FAST), want[i].count);
+		assert_int_equal(schedule_rest_ms(field, BYPASS_FAST, 0, 0), want[i].rest_ms);
+		assert_int_equal(schedule_count_of(field, BYPASS_REFUSED), schedule_count(field));
+		next = schedule_next(field, BYPASS_FAST, want[i].count, 0);
+		assert_int_equal(next.action, SCHEDULE_EXHAUSTED);
+		assert_int_equal(next.wait_ms, 500);
+	}
+	field[PF_TIMEOUT_INVITE] = 700;
+	field[PF_DOWN_RETRY] = 2;
+	assert_int_equal(schedule_rest_ms(field, BYPASS_FAST, 0, 0), 700);
+}
+
 static void test_timeout_invite_cuts(void **state)
 {
 	static const struct {
@@ -118,17 +145,17 @@ static void test_timeout_invite_already_over(void **state)
 	(void)state;
 	memcpy(field, builtin_profile[0], sizeof(field));
 	field[PF_TIMEOUT_INVITE] = 5000;
-	next = schedule_next(field, 4, 7503);
+	next = schedule_next(field, BYPASS_NONE, 4, 7503);
 	assert_int_equal(next.wait_ms, 0);
 	assert_int_equal(next.action, SCHEDULE_EXHAUSTED);
-	next = schedule_next(field, 1, UINT32_MAX);
+	next = schedule_next(field, BYPASS_NONE, 1, UINT32_MAX);
 	assert_int_equal(next.wait_ms, 0);
 	assert_int_equal(next.action, SCHEDULE_EXHAUSTED);
 }
 
 static void test_late_send_keeps_its_interval(void **state)
 {
-	struct schedule_wait next = schedule_next(builtin_profile[0], 2, 1507);
+	struct schedule_wait next = schedule_next(builtin_profile[0], BYPASS_NONE, 2, 1507);
 
 	(void)state;
 	assert_int_equal(next.wait_ms, 2000);
@@ -211,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_builtin),
 		cmocka_unit_test(test_send_retry_caps),
+		cmocka_unit_test(test_down_retry_caps),
 		cmocka_unit_test(test_timeout_invite_cuts),
 		cmocka_unit_test(test_timeout_invite_already_over),
 		cmocka_unit_test(test_late_send_keeps_its_interval),

@@ -165,6 +165,20 @@ static void rule_50_reply_echoes(void **state)
 			    "To: sip:bob@x;x=1;tag=00abcd12\r\n" REST REASON);
 }
 
+static void rule_51_refusal(void **state)
+{
+	(void)state;
+	hold(START "Via: SIP/2.0/UDP 10.77.1.2:5062;branch=z9hG4bKa\r\n" FROM TO REST TAIL, false, 0);
+	invite.bypass = BYPASS_REFUSED;
+	invite.retry_after = 3600;
+	assert_int_equal(make_reply(&invite, 503, 0xabcd12, own_mac, &out), 0);
+	assert_frame(SIP_INVITE, 503,
+		     "SIP/2.0 503 Service Unavailable\r\nVia: SIP/2.0/UDP "
+		     "10.77.1.2:5062;branch=z9hG4bKa\r\n" FROM TAGGED REST
+		     "Retry-After: 3600\r\nReason: Q.850;cause=38;text=\"Network out of order\"\r\n"
+		     "Content-Length: 0\r\n\r\n");
+}
+
 static void rule_50_reply_vias(void **state)
 {
 	(void)state;
@@ -364,6 +378,7 @@ int main(void)
 		cmocka_unit_test(rule_50_reply_ipv6),	 cmocka_unit_test(rule_50_reply_frame),
 		cmocka_unit_test(rule_50_reply_refused), cmocka_unit_test(rule_50_cancel_and_ack),
 		cmocka_unit_test(rule_50_reply_lifted),
+		cmocka_unit_test(rule_51_refusal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

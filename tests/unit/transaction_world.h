@@ -17,6 +17,7 @@
 #include "../../user/siprtxd/given_up.c"
 #include "../../user/siprtxd/let_go.c"
 #include "../../user/siprtxd/refresh.c"
+#include "../../user/siprtxd/refuse.c"
 #include "../../user/siprtxd/retransmit.c"
 #include "../../user/siprtxd/transaction.c"
 #include "../../user/siprtxd/unreachable.c"
@@ -47,6 +48,8 @@ static struct world {
 	unsigned n_events[16];		   /* by kind */
 	uint64_t next_seq, given_up_ms;
 	void (*on_send)(uint32_t slot);
+	enum { REFUSE_NOT, REFUSE_SENT, REFUSE_LATER } refuse; /* what comes of an answer to a refused one */
+	unsigned n_refuse;
 } w;
 
 static inline uint64_t fake_now(void *ctx)
@@ -100,12 +103,22 @@ static inline void fake_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 	w.record[w.n_records++] = end;
 }
 
+static inline bool fake_refuse(void *ctx, uint32_t slot)
+{
+	(void)ctx;
+	w.n_refuse++;
+	if (w.refuse == REFUSE_SENT)
+		transactions_refused(w.t, slot, true);
+	return w.refuse != REFUSE_NOT;
+}
+
 static const struct transaction_ops ops = {.now = fake_now,
 					   .prepare = fake_prepare,
 					   .send = fake_send,
 					   .in_flight = fake_in_flight,
 					   .event = fake_event,
-					   .ended = fake_ended};
+					   .ended = fake_ended,
+					   .refuse = fake_refuse};
 
 static inline void boot(void)
 {
@@ -183,6 +196,7 @@ static inline uint32_t capture(uint32_t profile)
 	s->copy_gap_ns = s->copy_ns = s->resp_ns = s->due_ns = s->last_send_ns = 0;
 	s->sends = s->step = 0;
 	s->retry_after = NO_RETRY_AFTER;
+	s->bypass = BYPASS_NONE;
 	s->word = word_moved(s->word, ST_CALLING, STAGE_NOTHING, 0);
 	return slot;
 }

@@ -19,6 +19,7 @@
 
 #include "attach.h"
 #include "check_conntrack.h"
+#include "check_down.h"
 #include "check_link.h"
 #include "check_netfilter.h"
 #include "check_rights.h"
@@ -246,6 +247,7 @@ static bool check_pins(const struct config *c, struct problems *problems)
 			    c->max_transactions);
 	check_lift(c, problems);
 	check_pace(&pins, problems);
+	check_judged(c, &pins, problems);
 	pins_close(&pins);
 	return true;
 }
@@ -276,4 +278,5 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 		check_forwarding(c, problems);
 	check_patience(c, problems);
 	check_late_replies(c, problems);
+	check_down(c, problems);
 }

@@ -5,21 +5,25 @@
 
 #include "methods.h"
 
-unsigned schedule_count(const uint32_t *field)
+unsigned schedule_count_of(const uint32_t *field, enum siprtx_bypass bypass)
 {
-	unsigned most = MAX_INTERVALS;
+	uint32_t cap = bypass == BYPASS_FAST && field[PF_DOWN_RETRY] ? field[PF_DOWN_RETRY] : field[PF_SEND_RETRY];
+	unsigned most = cap && cap < MAX_INTERVALS ? cap : MAX_INTERVALS;
 	unsigned n = 0;
 
-	if (field[PF_SEND_RETRY] && field[PF_SEND_RETRY] < most)
-		most = field[PF_SEND_RETRY];
 	while (n < most && field[PF_INTERVAL + n])
 		n++;
 	return n;
 }
 
-static struct schedule_wait from_list(const uint32_t *field, unsigned step)
+unsigned schedule_count(const uint32_t *field)
 {
-	if (step < schedule_count(field))
+	return schedule_count_of(field, BYPASS_NONE);
+}
+
+static struct schedule_wait from_list(const uint32_t *field, enum siprtx_bypass bypass, unsigned step)
+{
+	if (step < schedule_count_of(field, bypass))
 		return (struct schedule_wait){field[PF_INTERVAL + step], SCHEDULE_SEND};
 	return (struct schedule_wait){field[PF_FINAL_WAIT], SCHEDULE_EXHAUSTED};
 }
@@ -32,10 +36,10 @@ static struct schedule_wait cut_at(uint32_t end, struct schedule_wait next, uint
 	return (struct schedule_wait){end > elapsed_ms ? end - elapsed_ms : 0, SCHEDULE_EXHAUSTED};
 }
 
-struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
+struct schedule_wait schedule_next(const uint32_t *field, enum siprtx_bypass bypass, unsigned step, uint32_t elapsed_ms)
 {
 	uint32_t end = field[PF_TIMEOUT_INVITE];
-	struct schedule_wait next = from_list(field, step);
+	struct schedule_wait next = from_list(field, bypass, step);
 
 	return end ? cut_at(end, next, elapsed_ms) : next;
 }
@@ -46,10 +50,10 @@ struct schedule_wait schedule_next_request(const uint32_t *field, unsigned step,
 	uint32_t window = field[PF_FINAL_WAIT];
 
 	if (!proceeding)
-		return from_list(field, step);
+		return from_list(field, BYPASS_NONE, step);
 	for (unsigned i = 0; i < n; i++)
 		window += field[PF_INTERVAL + i];
-	return cut_at(window, from_list(field, n ? n - 1 : 0), elapsed_ms);
+	return cut_at(window, from_list(field, BYPASS_NONE, n ? n - 1 : 0), elapsed_ms);
 }
 
 uint32_t schedule_stage_ms(const uint32_t *field, enum siprtx_stage stage)
@@ -91,13 +95,13 @@ bool end_is_exhaustion(enum siprtx_end end)
 	       end == END_GATEWAY_DOWN;
 }
 
-uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms)
+uint64_t schedule_rest_ms(const uint32_t *field, enum siprtx_bypass bypass, unsigned step, uint32_t elapsed_ms)
 {
 	struct schedule_wait next;
 	uint64_t rest = 0;
 
 	do {
-		next = schedule_next(field, step++, elapsed_ms + rest);
+		next = schedule_next(field, bypass, step++, elapsed_ms + rest);
 		rest += next.wait_ms;
 	} while (next.action == SCHEDULE_SEND);
 	return rest;
@@ -105,7 +109,7 @@ uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed
 
 uint64_t schedule_window_ms(const uint32_t *field)
 {
-	return schedule_rest_ms(field, 0, 0);
+	return schedule_rest_ms(field, BYPASS_NONE, 0, 0);
 }
 
 const char *const builtin_profile_name[7] = {

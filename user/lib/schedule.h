@@ -11,6 +11,8 @@
 
 /* Retransmissions a profile makes: the length of its list, capped by send_retry (0: no cap). */
 unsigned schedule_count(const uint32_t *field);
+/* And of one INVITE: BYPASS_FAST puts down_retry in the place of send_retry, unless it is 0. */
+unsigned schedule_count_of(const uint32_t *field, enum siprtx_bypass bypass);
 
 enum schedule_action { SCHEDULE_SEND, SCHEDULE_EXHAUSTED };
 
@@ -23,7 +25,8 @@ struct schedule_wait {
  * What comes after `step` retransmissions (0: only the first send), `elapsed_ms` after the first send: the next
  * interval, or the final wait and then exhaustion; whichever is cut short by timeout_invite.
  */
-struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
+struct schedule_wait schedule_next(const uint32_t *field, enum siprtx_bypass bypass, unsigned step,
+				   uint32_t elapsed_ms);
 /*
  * The same for a request other than INVITE (RFC 3261 17.1.2.2), and for a response: timeout_invite does not concern it,
  * the list and final_wait are its Timer F. Once `proceeding`, it goes on at the last interval, as Timer E does at T2,
@@ -31,7 +34,7 @@ struct schedule_wait schedule_next(const uint32_t *field, unsigned step, uint32_
  */
 struct schedule_wait schedule_next_request(const uint32_t *field, unsigned step, uint32_t elapsed_ms, bool proceeding);
 /* How long it is from there to exhaustion, ms. */
-uint64_t schedule_rest_ms(const uint32_t *field, unsigned step, uint32_t elapsed_ms);
+uint64_t schedule_rest_ms(const uint32_t *field, enum siprtx_bypass bypass, unsigned step, uint32_t elapsed_ms);
 
 /* The deadline of a stage in ms after it was entered, 0: none. STAGE_NOTHING has none here. */
 uint32_t schedule_stage_ms(const uint32_t *field, enum siprtx_stage stage);
@@ -39,7 +42,7 @@ enum siprtx_end schedule_stage_end(enum siprtx_stage stage);
 /* Ended for want of an answer? Then there is a record. */
 bool end_is_exhaustion(enum siprtx_end end);
 
-/* From the first send to exhaustion, ms. */
+/* From the first send to exhaustion, ms; of a gateway that is not down. */
 uint64_t schedule_window_ms(const uint32_t *field);
 
 /* The built-in profiles 0..6, in the contract's order. */

@@ -10,6 +10,11 @@
 
 /* Of ITU-T Q.850 (RFC 3326): recovery on timer expiry. */
 #define REASON "Q.850;cause=102;text=\"Recovery on timer expiry\""
+/*
+ * And of an INVITE that was refused: network out of order, which is likely to last, so that the same again is no use;
+ * it is the cause that stands for a 503 (RFC 3398, 7.2.4.1).
+ */
+#define REASON_DOWN "Q.850;cause=38;text=\"Network out of order\""
 
 static const uint8_t ipv4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -113,7 +118,11 @@ int make_reply(const struct siprtx_slot *invite, uint16_t code, uint32_t tag, co
 			write_header(&w, invite, &h);
 		}
 	}
-	write_text(&w, "Reason: " REASON "\r\nContent-Length: 0\r\n\r\n");
+	if (invite->bypass == BYPASS_REFUSED)
+		write_text(&w, "Retry-After: %u\r\nReason: " REASON_DOWN "\r\n", invite->retry_after);
+	else
+		write_text(&w, "Reason: " REASON "\r\n");
+	write_text(&w, "Content-Length: 0\r\n\r\n");
 	if (via.maddr)
 		return -EOPNOTSUPP;
 	return made_reply_end(&w, invite, via.rport_end ? invite->sport : m.msg.port, own_mac, out);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What siprtx says in its own name about an INVITE it holds, once that is exhausted (rule 50): the response a UAS makes
- * of it (RFC 3261 8.2.6), its CANCEL (9.1) and the ACK to a non-2xx (17.1.1.3). Each is made out of the INVITE's slot
- * into another one, as a frame ready for frame_sum(). Pure: no clock, no socket.
+ * What siprtx says in its own name about an INVITE it holds, once that is exhausted or refused (rule 50): the response
+ * a UAS makes of it (RFC 3261 8.2.6), its CANCEL (9.1) and the ACK to a non-2xx (17.1.1.3). Each is made out of the
+ * INVITE's slot into another one, as a frame ready for frame_sum(). Pure: no clock, no socket.
  */
 #ifndef SIPRTX_SIP_MAKE_H
 #define SIPRTX_SIP_MAKE_H
@@ -15,6 +15,7 @@
 /*
  * The response `code` (408 or 503) to the INVITE, towards where 18.2.2 and RFC 3581 say. `tag` is the one of To;
  * `own_mac` the inside interface's, NULL: the reply is to be lifted (made_frame.h). The caller sets out->outside.
+ * To one that is refused (siprtx_slot.bypass) it says by its retry_after when to come back.
  * 0; -EBADMSG: the INVITE cannot be read or is within a dialog; -EOPNOTSUPP: nobody knows the way back, or the top Via
  * asks for an address of its own (maddr); -EMSGSIZE: no room. *out is then undefined.
  */

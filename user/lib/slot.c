@@ -63,6 +63,16 @@ bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end)
 	return swap(s, &seen, next | (uint64_t)end << 12);
 }
 
+bool slot_revive(struct siprtx_slot *s, uint32_t gen)
+{
+	uint64_t word = slot_word(s);
+
+	while (word_gen(word) == gen && word_state(word) == ST_TERMINATED)
+		if (swap(s, &word, (uint64_t)gen << 32 | ST_CALLING))
+			return true;
+	return false;
+}
+
 bool slot_flag(struct siprtx_slot *s, uint32_t gen, uint32_t set, uint32_t clear)
 {
 	uint64_t word = slot_word(s);

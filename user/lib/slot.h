@@ -34,6 +34,12 @@ bool slot_give_up(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 bool slot_terminate(struct siprtx_slot *s, uint64_t seen, enum siprtx_end end);
 
 /*
+ * From a terminated slot of this generation back to ST_CALLING, without flags, code and end: of one that was to be
+ * answered and could not be. False: it is another by now.
+ */
+bool slot_revive(struct siprtx_slot *s, uint32_t gen);
+
+/*
  * Sets or clears flags of a terminated slot of this generation (WORD_REPLIED, WORD_CANCELLED). False: it is another by
  * now.
  */

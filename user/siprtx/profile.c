@@ -38,7 +38,7 @@ static unsigned timeline(const uint32_t *field, uint32_t *at)
 
 	at[0] = 0;
 	do {
-		wait = schedule_next(field, n, at[n]);
+		wait = schedule_next(field, BYPASS_NONE, n, at[n]);
 		at[n + 1] = at[n] + wait.wait_ms;
 		n++;
 	} while (wait.action == SCHEDULE_SEND);

@@ -25,7 +25,8 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 		txn_end(t, slot, word_end(word));
 		return false;
 	}
-	if (!s->due_ns) { /* nobody's yet, or killed at its beginning */
+	/* nobody's yet, or killed at its beginning, or to be answered */
+	if (!s->due_ns || s->bypass == BYPASS_REFUSED) {
 		txn_begin(t, slot, word, now);
 		return false;
 	}

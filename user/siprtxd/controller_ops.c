@@ -77,7 +77,17 @@ static bool op_keeps(void *ctx, uint32_t slot)
 	struct controller *c = ctx;
 	uint16_t code = ledger_reply(&c->ledger, slot);
 
+	/* whatever is to be done with one that was sent in vain */
+	if (word_end(slot_word(&c->pins.slots[slot])) == END_GATEWAY_DOWN)
+		code = 503;
 	return code && replies_begin(c->replies, slot, code, now_ns());
+}
+
+static bool op_refuse(void *ctx, uint32_t slot)
+{
+	struct controller *c = ctx;
+
+	return replies_refuse(c->replies, slot, now_ns());
 }
 
 const struct transaction_ops controller_transaction_ops = {
@@ -88,6 +98,7 @@ const struct transaction_ops controller_transaction_ops = {
 	.event = op_event,
 	.ended = op_ended,
 	.keeps = op_keeps,
+	.refuse = op_refuse,
 };
 
 /* reply_ops */
@@ -133,6 +144,11 @@ static void op_over(void *ctx, uint32_t slot)
 	transactions_release(c->transactions, slot);
 }
 
+static void op_refused(void *ctx, uint32_t slot, bool sent)
+{
+	transactions_refused(((struct controller *)ctx)->transactions, slot, sent);
+}
+
 const struct reply_ops controller_reply_ops = {
 	.send = op_send_made,
 	.in_flight = op_in_flight,
@@ -141,4 +157,5 @@ const struct reply_ops controller_reply_ops = {
 	.way_back = op_way_back,
 	.late = op_late,
 	.over = op_over,
+	.refused = op_refused,
 };

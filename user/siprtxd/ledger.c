@@ -76,6 +76,7 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 		v->invites++;
 		v->last_invite_ns = e->ns;
 		v->last_profile = s->profile;
+		v->shortened += s->bypass == BYPASS_FAST;
 		break;
 	case EV_SEND:
 		v->sends++;
@@ -92,8 +93,9 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 		v->cancelled++;
 		break;
 	case EV_EXHAUSTED:
+		v->refused += e->code == END_GATEWAY_DOWN;
 		v->exhausted += is_silence(e->code);
-		v->timeouts += !is_silence(e->code) && e->code != END_HELD_TOO_LONG;
+		v->timeouts += !is_silence(e->code) && e->code != END_HELD_TOO_LONG && e->code != END_GATEWAY_DOWN;
 		break;
 	case EV_ICMP:
 		v->icmp++;

@@ -24,7 +24,7 @@ static bool is_stale(const struct transactions *t, uint32_t slot, uint64_t at_ns
 /* When the softswitch's next copy is to be there at the latest, 0: none is on its way, or too far off. */
 static uint64_t expected_by(const struct transactions *t, const struct siprtx_slot *s, uint64_t now)
 {
-	uint64_t end = s->first_ns + schedule_window_ms(txn_profile(t, s)) * MS;
+	uint64_t end = s->first_ns + schedule_rest_ms(txn_profile(t, s), s->bypass, 0, 0) * MS;
 	uint64_t next = copies_next_ns(s, now), wait = wait_of(s), by;
 
 	if (next > s->due_ns + wait)

@@ -13,12 +13,15 @@
 
 #define MS 1000000ull
 
-/* Timer G: T1, doubling up to T2 (17.2.1). Timer H is the time a key is remembered, 32 s. */
+/* Timer G: T1, doubling up to T2 (17.2.1). Timer H is the time a key is remembered, 32 s. Timer I is T4. */
 #define T1_MS 500
 #define T2_MS 4000
+#define T4_MS 5000
 /* A frame that found no room is tried again this much later; a first reply for so long. */
 #define NO_ROOM_NS  (5 * MS)
 #define PATIENCE_NS (1000 * MS)
+/* And for so long where the INVITE itself waits for it to be told: the softswitch's first copy comes then. */
+#define REFUSE_PATIENCE_NS (T1_MS * MS)
 /* Holds of about one length share a queue. */
 #define HOLD_STEP_NS (250 * MS)
 
@@ -35,6 +38,7 @@ struct reply {
 	bool sent;		/* a reply was, by this process or one before */
 	bool cancelled;		/* no CANCEL is wanted any more */
 	bool late[2];		/* a provisional, a final response was recorded */
+	bool refuses;		/* reply_ops.refused() was not told yet */
 };
 
 struct replies {
@@ -243,6 +247,10 @@ static void count_reply(struct replies *r, uint32_t slot, uint64_t now)
 	r->env.stats[STAT_replies_sent]++;
 	r->env.stats[STAT_replied] += !p->sent;
 	p->sent = true;
+	/* in the ring, not out yet: routing is to know why it comes */
+	if (p->refuses)
+		r->env.ops->refused(r->env.ctx, slot, true);
+	p->refuses = false;
 	tell(r, slot, EV_REPLIED, p->code, now);
 }
 
@@ -275,9 +283,16 @@ static int send_reply(struct replies *r, uint32_t slot, uint64_t now)
 static void repeat_reply(struct replies *r, uint32_t slot, uint64_t now)
 {
 	struct reply *p = &r->of[slot];
+	int err;
 
 	p->reply_ns = 0;
-	if (send_reply(r, slot, now) && !p->sent && now >= p->patience_ns) {
+	err = send_reply(r, slot, now);
+	if (!err || p->sent)
+		return;
+	if (p->refuses && (err != -EAGAIN || now >= p->patience_ns)) {
+		forget(r, slot);
+		r->env.ops->refused(r->env.ctx, slot, false);
+	} else if (now >= p->patience_ns) {
 		r->env.stats[STAT_not_replied]++;
 		let_go(r, slot);
 	}
@@ -324,27 +339,56 @@ static bool go_on(struct replies *r, uint32_t slot, uint64_t now)
 	return true;
 }
 
-bool replies_begin(struct replies *r, uint32_t slot, uint16_t code, uint64_t now)
+static int begin(struct replies *r, uint32_t slot, struct reply new, uint64_t now)
 {
 	struct siprtx_slot *s = &r->env.slots[slot];
-	uint64_t hold = r->env.in_force->tunables[TUN_remember] * MS, word = slot_word(s);
+	uint64_t hold = r->env.in_force->tunables[TUN_remember] * MS;
 	int err;
 
-	r->of[slot] =
-		(struct reply){.gen = word_gen(word), .code = code, .end_ns = now, .patience_ns = now + PATIENCE_NS};
-	if (word & WORD_REPLIED)
-		return go_on(r, slot, now);
+	r->of[slot] = new;
 	s->step = 0;
 	s->due_ns = now + hold;
 	err = make(r, slot) ?: send_reply(r, slot, now);
 	if (err && err != -EAGAIN) {
-		r->env.stats[STAT_not_replied]++;
-		log_debug("an exhausted INVITE cannot be answered with %u: %s (slot %u).", code, strerror(-err), slot);
+		log_debug("an INVITE cannot be answered with %u: %s (slot %u).", new.code, strerror(-err), slot);
 		forget(r, slot);
-		return false;
+		return err;
 	}
 	wake_at(r, slot, s->due_ns, hold);
-	return true;
+	return 0;
+}
+
+bool replies_begin(struct replies *r, uint32_t slot, uint16_t code, uint64_t now)
+{
+	uint64_t word = slot_word(&r->env.slots[slot]);
+	const struct reply new = {
+		.gen = word_gen(word),
+		.code = code,
+		.end_ns = now,
+		.patience_ns = now + PATIENCE_NS,
+	};
+	int err;
+
+	if (word & WORD_REPLIED) {
+		r->of[slot] = new;
+		return go_on(r, slot, now);
+	}
+	err = begin(r, slot, new, now);
+	r->env.stats[STAT_not_replied] += !!err;
+	return !err;
+}
+
+bool replies_refuse(struct replies *r, uint32_t slot, uint64_t now)
+{
+	const struct reply new = {
+		.gen = word_gen(slot_word(&r->env.slots[slot])),
+		.code = 503,
+		.end_ns = now,
+		.patience_ns = now + REFUSE_PATIENCE_NS,
+		.refuses = true,
+	};
+
+	return !begin(r, slot, new, now);
 }
 
 /* Notes */
@@ -406,12 +450,19 @@ static void late(struct replies *r, uint32_t slot, uint16_t code, uint64_t now)
 	stop_cancel(r, slot);
 }
 
-static void acked(struct replies *r, uint32_t slot)
+static void acked(struct replies *r, uint32_t slot, uint64_t now)
 {
-	if (r->env.slots[slot].step == SLOT_STEP_FINAL)
+	struct siprtx_slot *s = &r->env.slots[slot];
+
+	if (s->step == SLOT_STEP_FINAL)
 		return;
 	r->env.stats[STAT_replies_acked]++;
 	stop_reply(r, slot);
+	/* the gateway never saw it: only more copies and ACKs may come (Timer I) */
+	if (word_end(slot_word(s)) == END_GATEWAY_DOWN && s->due_ns > now + T4_MS * MS) {
+		s->due_ns = now + T4_MS * MS;
+		wake_at(r, slot, s->due_ns, T4_MS * MS);
+	}
 }
 
 /* The INVITE came again. After the ACK it is a stray copy, and nothing answers it (17.2.1, "Confirmed"). */
@@ -436,7 +487,7 @@ void replies_note(struct replies *r, const struct siprtx_note *n, uint64_t now)
 		return;
 	switch (n->kind) {
 	case NOTE_REPLY_ACKED:
-		return acked(r, n->slot);
+		return acked(r, n->slot, now);
 	case NOTE_REPLY_REPEAT:
 		return again(r, n->slot, now);
 	case NOTE_REPLY_LATE:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exhausted INVITEs that siprtx answers itself (rule 50): towards the softswitch an INVITE server transaction that has
- * sent its final response (RFC 3261 17.2.1), towards the gateway the client that gives up (9.1, 17.1.1.3).
+ * INVITEs, exhausted or refused at once, that siprtx answers itself (rule 50): towards the softswitch an INVITE server
+ * transaction that has sent its final response (RFC 3261 17.2.1), towards the gateway the client that gives up
+ * (9.1, 17.1.1.3).
  *
  * The reply and the CANCEL are each in a slot of their own, taken from the free list, an ACK in the one its response
  * came in. Their word stays ST_FREE: what a killed controller left of them is lost and found again (reclaim.h).
@@ -32,6 +33,8 @@ struct reply_ops {
 	void (*late)(void *ctx, uint32_t slot, uint16_t code, uint64_t now, uint64_t delay_ns);
 	/* The INVITE's slot is needed no longer. */
 	void (*over)(void *ctx, uint32_t slot);
+	/* As transactions_refused(). In the first case the slot is held here on, in the second no more. */
+	void (*refused)(void *ctx, uint32_t slot, bool sent);
 };
 
 struct reply_env {
@@ -55,6 +58,12 @@ void replies_free(struct replies *r);
  * cannot; then nothing was sent, and the slot is not held here.
  */
 bool replies_begin(struct replies *r, uint32_t slot, uint16_t code, uint64_t now);
+/*
+ * The same with 503 for an INVITE that was never sent, for its gateway is down (END_GATEWAY_DOWN);
+ * siprtx_slot.retry_after says when to come back. reply_ops.refused() tells what came of it; not where this returns
+ * false. Its slot is held for Timer I after the ACK, no longer: there is nothing late to wait for.
+ */
+bool replies_refuse(struct replies *r, uint32_t slot, uint64_t now);
 /* With what it is answered, 0: it is not. */
 uint16_t replies_code(const struct replies *r, uint32_t slot);
 /* A note of the NOTE_REPLY_ kinds. */

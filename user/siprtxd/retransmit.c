@@ -5,6 +5,9 @@
 #define NO_ROOM_NS (1 * MS)
 #define NO_MAC_NS  (10 * MS)
 
+/* And the first datagram of a call for so long; then its schedule begins without it. */
+#define FIRST_PATIENCE_NS (500 * MS)
+
 /* A copy of the softswitch that passed as lately as this may not have been told of yet. No interval is shorter. */
 #define JUST_NS (INTERVAL_MIN_MS * MS)
 
@@ -124,6 +127,31 @@ void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64
 	}
 }
 
+void txn_send_first(struct transactions *t, uint32_t slot, uint64_t now)
+{
+	struct siprtx_slot *s = &t->env.slots[slot];
+	uint64_t word = slot_word(s), wait;
+	int err;
+
+	s->due_ns = now;
+	err = hand_over(t, slot, word, now);
+	if ((err == -EAGAIN || err == -EHOSTUNREACH) && now < s->first_ns + FIRST_PATIENCE_NS) {
+		wait = err == -EAGAIN ? NO_ROOM_NS : NO_MAC_NS;
+		s->due_ns = now + wait;
+		return txn_wake_at(t, slot, s->due_ns, wait);
+	}
+	if (!err) {
+		s->first_ns = s->last_send_ns = now;
+		s->sends++;
+		t->room -= t->room > 0;
+		t->env.stats[STAT_sends]++;
+		txn_tell(t, slot, EV_SEND, word_code(word), now);
+	} else if (err != -EBUSY) {
+		t->env.stats[err == -EAGAIN ? STAT_ring_full : err == -EHOSTUNREACH ? STAT_no_neighbour : stat_of(err)]++;
+	}
+	txn_begin_wait(t, slot, 0, now, now);
+}
+
 static uint64_t apart(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : b - a;
@@ -154,6 +182,7 @@ static unsigned step_after_copy(const struct transactions *t, uint32_t slot, uin
 void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64_t ns, uint64_t now)
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
+	bool first = !s->sends;
 	unsigned step;
 
 	if (word_end(word) && slot_take(s, word_gen(word)))
@@ -167,7 +196,12 @@ void txn_count_copy(struct transactions *t, uint32_t slot, uint64_t word, uint64
 		return txn_look_before(t, slot, now);
 	txn_set_overdue(t, slot, false);
 	/* of one given up due_ns is the end; and one that was waited for is that one */
-	step = word_end(word) || t->held[slot].yields ? s->step + 1u : step_after_copy(t, slot, ns);
+	if (first)
+		step = 0;
+	else if (word_end(word) || t->held[slot].yields)
+		step = s->step + 1u;
+	else
+		step = step_after_copy(t, slot, ns);
 	txn_begin_wait_at_copy(t, slot, step, ns, now);
 	/* its next one will come when ours is due: who is to send is settled before */
 	if (s->step != SLOT_STEP_FINAL && !(slot_word(s) & WORD_TAKEN) && now < s->due_ns - ahead(t, slot))

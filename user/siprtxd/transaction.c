@@ -213,12 +213,17 @@ void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t no
 {
 	struct siprtx_slot *s = &t->env.slots[slot];
 
+	if (txn_is_refused(s, word))
+		return txn_refuse(t, slot, word, now);
+	if (s->bypass == BYPASS_REFUSED)
+		word = txn_let_through(s, word);
 	txn_hold(t, slot, word);
 	s->record_seq = 0;
 	s->icmp_type = s->icmp_code = 0;
 	s->last_send_ns = s->first_ns;
 	s->sends = 1;
 	t->env.stats[STAT_taken]++;
+	t->env.stats[STAT_shortened] += s->bypass == BYPASS_FAST;
 	txn_tell(t, slot, EV_NEW, word_code(word), s->first_ns);
 	t->env.ops->prepare(t->env.ctx, slot);
 	slot_take(s, word_gen(word));
@@ -288,6 +293,8 @@ static void expire(struct transactions *t, const struct deadline *d)
 			}
 			if (!due)
 				return txn_look_before(t, d->slot, now);
+			if (txn_is_unsent(t, d->slot))
+				return txn_send_first(t, d->slot, now);
 			if (s->step != SLOT_STEP_FINAL)
 				return txn_retransmit(t, d->slot, word, now);
 			end = END_NO_RESPONSE;

@@ -54,6 +54,12 @@ struct transaction_ops {
 	 * transactions_release() ends it. May be NULL: never.
 	 */
 	bool (*keeps)(void *ctx, uint32_t slot);
+	/*
+	 * Answers an INVITE in the place of its gateway, which is down, and holds the slot as above: whether it went
+	 * out is told by transactions_refused(), maybe before this returns. False: it cannot be answered. May be NULL:
+	 * none can.
+	 */
+	bool (*refuse)(void *ctx, uint32_t slot);
 };
 
 struct transaction_env {
@@ -87,6 +93,12 @@ void transactions_sent(struct transactions *t, uint32_t slot);
 
 /* A slot that was kept (transaction_ops.keeps) is needed no longer. */
 void transactions_release(struct transactions *t, uint32_t slot);
+
+/*
+ * What came of an answer that was begun (transaction_ops.refuse): it was sent, or it never will be, and the INVITE goes
+ * to the gateway after all.
+ */
+void transactions_refused(struct transactions *t, uint32_t slot, bool sent);
 
 /*
  * Has one of the softswitch's own copies pass in place of ours where the last datagram that passed the kernel is this

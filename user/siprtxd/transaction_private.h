@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files of a transaction's life share: transaction.c (begin to end), waiting.c, retransmit.c, given_up.c,
- * let_go.c, refresh.c, unreachable.c, adopt.c. */
+ * let_go.c, refresh.c, unreachable.c, adopt.c, refuse.c. */
 #ifndef SIPRTXD_TRANSACTION_PRIVATE_H
 #define SIPRTXD_TRANSACTION_PRIVATE_H
 
@@ -111,6 +111,16 @@ uint64_t txn_rest(const struct transactions *t, const struct siprtx_slot *s);
 /* retransmit.c */
 
 void txn_retransmit(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
+/*
+ * Send number one, of an INVITE whose own datagram did not go through; then its schedule begins. Where there is no room
+ * for it, it is due again.
+ */
+void txn_send_first(struct transactions *t, uint32_t slot, uint64_t now);
+/* Is that still to be done? */
+static inline bool txn_is_unsent(const struct transactions *t, uint32_t slot)
+{
+	return !t->env.slots[slot].sends && !t->held[slot].from_ns;
+}
 /* This copy will not go: the softswitch's own ones pass again until one of ours is sent. `why` is counted. */
 void txn_leave_out(struct transactions *t, uint32_t slot, enum siprtx_stat why, uint64_t now);
 /*
@@ -141,6 +151,18 @@ bool txn_is_abandoned(const struct transactions *t, const struct siprtx_slot *s,
 bool txn_give_up(struct transactions *t, uint32_t slot, uint64_t word, enum siprtx_end end, uint64_t now);
 /* The call goes to another gateway: those that were silent for long enough are not called any more. */
 void txn_supersede(struct transactions *t, uint32_t slot, uint64_t now);
+
+/* refuse.c */
+
+/*
+ * One that was not let through to its gateway, which is down (BYPASS_REFUSED), and that nobody has answered: it is
+ * answered now, or sent on where that cannot be or comes too late.
+ */
+void txn_refuse(struct transactions *t, uint32_t slot, uint64_t word, uint64_t now);
+/* Is it such a one? Else a copy of it has passed, or something else came in between. */
+bool txn_is_refused(const struct siprtx_slot *s, uint64_t word);
+/* It is one like any other from now on, its first datagram the copy that passed. Returns its word. */
+uint64_t txn_let_through(struct siprtx_slot *s, uint64_t word);
 
 /* unreachable.c */
 

@@ -45,7 +45,7 @@ struct schedule_wait txn_next(const struct transactions *t, const struct siprtx_
 	if (s->kind != KIND_INVITE)
 		return schedule_next_request(profile, step, elapsed_ms,
 					     step && word_state(slot_word(s)) == ST_PROCEEDING);
-	return schedule_next(profile, step, elapsed_ms);
+	return schedule_next(profile, s->bypass, step, elapsed_ms);
 }
 
 static void wait_for(struct transactions *t, uint32_t slot, unsigned step, struct schedule_wait next, uint64_t from_ns,
