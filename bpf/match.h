@@ -91,6 +91,7 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	struct siprtx_txn *txn;
 	struct siprtx_key key;
 	__u64 word;
+	int reason;
 
 	if (!secret || (m->method != SIP_INVITE && !has_method(methods_known(), m->method)))
 		return m->method == SIP_CANCEL ? cancel_answered(buf, m, CNT_response_other) : CNT_response_other;
@@ -114,7 +115,9 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	if (is_replied(slot, word))
 		return late_to_replied(ctx, p, cpu, slot, word, txn->slot, &key);
 	keep_retry_after(slot, word, buf, m);
-	return move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn->slot);
+	reason = move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn->slot);
+	/* whatever it moved, the softswitch has asked nothing */
+	return slot->kind == KIND_PROBE ? CNT_probe_absorbed : reason;
 }
 
 /* CANCEL ends what it names at once; it has the INVITE's branch and CSeq number (9.1, rule 17). */

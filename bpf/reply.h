@@ -129,7 +129,7 @@ static __always_inline int late_to_replied(struct xdp_md *ctx, const struct pack
 
 static __always_inline int is_absorbed(int reason)
 {
-	return reason == CNT_late_absorbed || reason == CNT_cancel_ok_absorbed;
+	return reason == CNT_late_absorbed || reason == CNT_cancel_ok_absorbed || reason == CNT_probe_absorbed;
 }
 
 #endif

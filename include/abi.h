@@ -499,7 +499,7 @@ struct siprtx_meta {
 	__u64 alive_ns;
 	__u32 pid;	 /* 0: ended in order */
 	__u32 capturing; /* `capture` as it goes by it */
-	__u32 held;	 /* slots in use */
+	__u32 held;	 /* slots in use, those of probes not among them */
 	__u32 unwritten; /* records that the journal does not have yet */
 	/* the head ends here */
 	__u32 slots;	    /* entries of `slots` */

@@ -14,8 +14,13 @@
 
 #include <arpa/inet.h>
 
+#include "../fuzz/agree.h"
+/* the second parser */
+#include "../fuzz/plain_dialog.c"
+#include "../fuzz/plain_key.c"
+#include "../fuzz/plain_sip.c"
+
 #include "frame.h"
-#include "sip.h"
 #include "sip_make.h"
 
 #define REASON "Reason: Q.850;cause=102;text=\"Recovery on timer expiry\"\r\nContent-Length: 0\r\n\r\n"
@@ -371,14 +376,132 @@ static void rule_50_cancel_and_ack(void **state)
 	assert_int_equal(make_to_value(&out, to, 8), -EMSGSIZE);
 }
 
+static const struct sip_fresh fresh = {0xab, 0xcd, 0xef, 1000001};
+
+/* From `via` of the INVITE follows who asks, and from port and family of the frame who is asked. */
+static void expect_options(const char *via, bool ipv6, unsigned tags, unsigned dport, const char *from, const char *to)
+{
+	char message[SLOT_SIZE], options[SLOT_SIZE];
+
+	snprintf(message, sizeof(message), START "Via: SIP/2.0/UDP %s;branch=z9hG4bKa\r\n" FROM TO REST TAIL, via);
+	hold(message, ipv6, tags);
+	invite.dport = dport;
+	put16(bytes(&invite, invite.l4_off) + 2, dport);
+	snprintf(options, sizeof(options),
+		 "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=z9hG4bK00000000000000ab\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:%s>;tag=000000ef\r\nTo: <sip:%s>\r\n"
+		 "Call-ID: 00000000000000cd\r\nCSeq: 1000001 OPTIONS\r\nContact: <sip:%s>\r\n"
+		 "Accept: application/sdp\r\nContent-Length: 0\r\n\r\n",
+		 to, from, from, to, from);
+	assert_int_equal(make_options(&invite, &fresh, &out), 0);
+	assert_frame(SIP_OPTIONS, 0, options);
+	assert_null(disagreement(bytes(&out, out.sip_off), out.sip_len));
+}
+
+static void rule_52_options(void **state)
+{
+	(void)state;
+	/* sent-by is where it came from, with another port than it came from */
+	expect_options("10.77.1.2:5062", false, 0, 5060, "10.77.1.2:5062", "10.77.2.2");
+	expect_options("10.77.1.2", false, 1, 5080, "10.77.1.2", "10.77.2.2:5080");
+	expect_options("10.77.1.2:5060;rport", false, 2, 5060, "10.77.1.2", "10.77.2.2");
+	/* a name, or another address: where it came from */
+	expect_options("sw.test:5062", false, 0, 5060, "10.77.1.2:40000", "10.77.2.2");
+	expect_options("10.77.1.3", false, 0, 5060, "10.77.1.2:40000", "10.77.2.2");
+	expect_options("[2001:DB8:1:0::2]:5062", true, 0, 5060, "[2001:DB8:1:0::2]:5062", "[2001:db8:2::2]");
+	expect_options("sw.test", true, 1, 5080, "[2001:db8:1::2]:40000", "[2001:db8:2::2]:5080");
+}
+
+/* All round the message is the INVITE's: MACs, tags, addresses, ports, DSCP and TTL. */
+static void rule_52_options_frame(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned tags = i % 3;
+		bool ipv6 = i >= 3;
+		uint8_t *ip = bytes(&invite, SLOT_L3);
+
+		hold(PLAIN, ipv6, tags);
+		invite.wire = WIRE_SUMMED | WIRE_NO_MAC;
+		memcpy(invite.nexthop, "nexthop of sixteen", 16);
+		assert_int_equal(make_options(&invite, &fresh, &out), 0);
+		assert_int_equal(out.frame_off, invite.frame_off);
+		assert_memory_equal(bytes(&out, out.frame_off), bytes(&invite, out.frame_off), SLOT_L3 - out.frame_off);
+		/* but for length and checksum */
+		memcpy(bytes(&out, SLOT_L3) + (ipv6 ? 4 : 2), ip + (ipv6 ? 4 : 2), 2);
+		assert_memory_equal(bytes(&out, SLOT_L3), ip, ipv6 ? 40 : 20);
+		assert_memory_equal(bytes(&out, out.l4_off), bytes(&invite, out.l4_off), 4);
+		assert_memory_equal(out.saddr, invite.saddr, 16);
+		assert_memory_equal(out.daddr, invite.daddr, 16);
+		assert_memory_equal(out.nexthop, invite.nexthop, 16);
+		assert_int_equal(out.sport, 40000);
+		assert_int_equal(out.dport, 5060);
+		assert_int_equal(out.egress, 8);
+		assert_int_equal(out.outside, 1);
+		assert_int_equal(out.wire, WIRE_NO_MAC);
+	}
+}
+
+/* The next one is made of the one before, and differs from it in what is fresh alone. */
+static void rule_52_options_of_options(void **state)
+{
+	const struct sip_fresh next = {0xffffffffffffffff, 0xfedcba9876543210, 0xffffffff, 9999999};
+	static struct siprtx_slot first, again;
+	struct siprtx_hash_key secret;
+	struct siprtx_key a, b;
+	struct plain_msg plain;
+	struct sip_msg m;
+	uint64_t key[2];
+
+	(void)state;
+	for (unsigned i = 0; i < KEY_WORDS; i++)
+		secret.k[i] = i * 2654435761u;
+	hold(START "Via: SIP/2.0/UDP sw.test;branch=z9hG4bKa\r\n" FROM TO REST TAIL, false, 1);
+	assert_int_equal(make_options(&invite, &next, &first), 0);
+	assert_int_equal(make_options(&first, &fresh, &again), 0);
+	assert_int_equal(make_options(&invite, &fresh, &out), 0);
+	assert_int_equal(again.frame_len, first.frame_len);
+	assert_int_equal(again.frame_len, out.frame_len);
+	assert_memory_equal(bytes(&again, again.frame_off), bytes(&out, out.frame_off), out.frame_len);
+	/* and back */
+	assert_int_equal(make_options(&again, &next, &out), 0);
+	assert_memory_equal(bytes(&first, first.frame_off), bytes(&out, out.frame_off), out.frame_len);
+	/* a key of its own, the same for both parsers */
+	assert_int_equal(sip_scan(&first, first.sip_off, first.sip_off + first.sip_len, &m), SIP_OK);
+	sip_key(&first, &m, SIP_OPTIONS, &secret, &a);
+	plain_sip(bytes(&first, first.sip_off), first.sip_len, &plain);
+	assert_int_equal(plain.verdict, SIP_OK);
+	plain_key(bytes(&first, first.sip_off), &plain, SIP_OPTIONS, secret.k, key);
+	assert_memory_equal(&a, key, sizeof(key));
+	assert_int_equal(sip_scan(&again, again.sip_off, again.sip_off + again.sip_len, &m), SIP_OK);
+	sip_key(&again, &m, SIP_OPTIONS, &secret, &b);
+	assert_memory_not_equal(&a, &b, sizeof(a));
+}
+
+static void rule_52_options_refused(void **state)
+{
+	(void)state;
+	hold("INVITE garbage", false, 0);
+	assert_int_equal(make_options(&invite, &fresh, &out), -EBADMSG);
+	hold("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\n" FROM TO REST "\r\n", false, 0);
+	assert_int_equal(make_options(&invite, &fresh, &out), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_50_reply_echoes),	 cmocka_unit_test(rule_50_reply_vias),
-		cmocka_unit_test(rule_50_reply_ipv6),	 cmocka_unit_test(rule_50_reply_frame),
-		cmocka_unit_test(rule_50_reply_refused), cmocka_unit_test(rule_50_cancel_and_ack),
+		cmocka_unit_test(rule_50_reply_echoes),
+		cmocka_unit_test(rule_50_reply_vias),
+		cmocka_unit_test(rule_50_reply_ipv6),
+		cmocka_unit_test(rule_50_reply_frame),
+		cmocka_unit_test(rule_50_reply_refused),
+		cmocka_unit_test(rule_50_cancel_and_ack),
 		cmocka_unit_test(rule_50_reply_lifted),
 		cmocka_unit_test(rule_51_refusal),
+		cmocka_unit_test(rule_52_options),
+		cmocka_unit_test(rule_52_options_frame),
+		cmocka_unit_test(rule_52_options_of_options),
+		cmocka_unit_test(rule_52_options_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

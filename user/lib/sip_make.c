@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "made_frame.h"
@@ -15,6 +17,8 @@
  * it is the cause that stands for a 503 (RFC 3398, 7.2.4.1).
  */
 #define REASON_DOWN "Q.850;cause=38;text=\"Network out of order\""
+
+#define SIP_PORT 5060 /* where none is named (19.1.2) */
 
 static const uint8_t ipv4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -191,4 +195,54 @@ int make_to_value(const struct siprtx_slot *response, char *to, size_t size)
 	*w.at = '\0';
 	/* a NUL inside would cut it short */
 	return w.full ? -EMSGSIZE : strlen(to) == (size_t)(w.at - to) ? 0 : -EBADMSG;
+}
+
+/* host[:port] as a Via and a URI have it. */
+struct endpoint {
+	char s[SIP_MAX_HOST + sizeof("[]:65535")];
+};
+
+static struct endpoint endpoint_text(const char *host, unsigned len, uint16_t port)
+{
+	bool bare_ipv6 = *host != '[' && memchr(host, ':', len);
+	struct endpoint e;
+	int n = snprintf(e.s, sizeof(e.s), "%s%.*s%s", bare_ipv6 ? "[" : "", (int)len, host, bare_ipv6 ? "]" : "");
+
+	if (port != SIP_PORT)
+		snprintf(e.s + n, sizeof(e.s) - n, ":%u", port);
+	return e;
+}
+
+static struct endpoint endpoint_of(const uint8_t addr[16], uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN];
+	const char *host = addr_text(addr, text, sizeof(text));
+
+	return endpoint_text(host, strlen(host), port);
+}
+
+int make_options(const struct siprtx_slot *request, const struct sip_fresh *fresh, struct siprtx_slot *out)
+{
+	struct sip_writer w = made_request_begin(request, out);
+	struct endpoint to, from;
+	struct sip_whole m;
+	int err = sip_read_whole(request, &m);
+
+	if (err || m.msg.code)
+		return -EBADMSG;
+	to = endpoint_of(request->daddr, request->dport);
+	if (host_is(&m, request->saddr))
+		from = endpoint_text((const char *)request + m.msg.host, m.msg.host_len, m.msg.port);
+	else
+		from = endpoint_of(request->saddr, request->sport);
+	write_text(&w, "OPTIONS sip:%s SIP/2.0\r\n", to.s);
+	write_text(&w, "Via: SIP/2.0/UDP %s;rport;branch=z9hG4bK%016" PRIx64 "\r\n", from.s, fresh->branch);
+	write_text(&w, "Max-Forwards: 70\r\n");
+	write_text(&w, "From: <sip:%s>;tag=%08x\r\n", from.s, fresh->from_tag);
+	write_text(&w, "To: <sip:%s>\r\n", to.s);
+	write_text(&w, "Call-ID: %016" PRIx64 "\r\n", fresh->call_id);
+	write_text(&w, "CSeq: %u OPTIONS\r\n", fresh->cseq);
+	write_text(&w, "Contact: <sip:%s>\r\n", from.s);
+	write_text(&w, "Accept: application/sdp\r\nContent-Length: 0\r\n\r\n");
+	return made_request_end(&w, request, out);
 }

@@ -83,6 +83,16 @@ bool slot_flag(struct siprtx_slot *s, uint32_t gen, uint32_t set, uint32_t clear
 	return false;
 }
 
+uint32_t slot_call(struct siprtx_slot *s)
+{
+	uint64_t word = slot_word(s), next;
+
+	do
+		next = (uint64_t)(word_gen(word) + 1) << 32 | ST_CALLING;
+	while (!swap(s, &word, next));
+	return word_gen(next);
+}
+
 static void push(const struct free_list *f, uint32_t slot)
 {
 	uint64_t head = __atomic_load_n(f->head, __ATOMIC_ACQUIRE);

@@ -45,6 +45,12 @@ bool slot_revive(struct siprtx_slot *s, uint32_t gen);
  */
 bool slot_flag(struct siprtx_slot *s, uint32_t gen, uint32_t set, uint32_t clear);
 
+/*
+ * A request of the controller's own is sent anew in this slot (KIND_PROBE): ST_CALLING and the next generation, which
+ * is returned. Whatever the XDP programs do to the word meanwhile was of the one before.
+ */
+uint32_t slot_call(struct siprtx_slot *s);
+
 /* The stack of free slots (abi.h). One thread of one process gives back; it and the XDP programs take. */
 struct free_list {
 	__u32 *below; /* 8 bytes an entry, as a mapped u32 array has it */

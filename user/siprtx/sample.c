@@ -79,10 +79,14 @@ void held_count(const struct pins *pins, struct held *held)
 		const struct siprtx_slot *s = &pins->slots[i];
 		uint64_t word = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
 
+		if (word_state(word) != ST_FREE && s->kind == KIND_PROBE) {
+			held->probes++;
+			continue;
+		}
 		held->in_state[word_state(word)]++;
 		/* one just captured was not taken over yet */
 		held->given_back += word_sends(s->kind, word) && !(word & WORD_TAKEN) && !word_end(word) && s->sends;
 	}
 	held->replies = pins->stats[STAT_reply_slots];
-	held->slots = pins->entries[PIN_slots] - held->in_state[ST_FREE] + held->replies;
+	held->slots = pins->entries[PIN_slots] - held->in_state[ST_FREE] - held->probes + held->replies;
 }

@@ -30,6 +30,7 @@ struct held {
 	uint32_t in_state[16]; /* by enum siprtx_state */
 	uint32_t replies;      /* slots of a reply, CANCEL or ACK of siprtx: their state is ST_FREE */
 	uint32_t slots;	       /* in use: all of these but ST_FREE */
+	uint32_t probes;       /* and those of OPTIONS to gateways that are not up, in none of these */
 	uint32_t given_back;   /* still sent, but a copy was left out: the softswitch's own copies pass */
 };
 void held_count(const struct pins *pins, struct held *held);

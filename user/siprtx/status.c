@@ -127,7 +127,7 @@ static int status_read(const struct cli *cli, struct status *s)
 		return err;
 	held_count(pins, &s->held);
 	s->slots_total = s->meta.transactions;
-	s->slots_used = s->held.slots;
+	s->slots_used = s->held.slots + s->held.probes;
 	read_rates(cli, s);
 	read_lateness(pins, s);
 	for (i = 0; i < cli->config.n_inside && !config_takes_egress(&cli->config); i++)

@@ -12,7 +12,7 @@
 
 #define COPY_TRIES 4 /* a slot that changed so often is another's by now, or about to be */
 
-/* A copy of one moment, its Call-ID found. False: the slot is free, or will not hold still. */
+/* A copy of one moment. False: the slot is free, or a probe's, or will not hold still. */
 static bool copy_slot(const struct siprtx_slot *live, struct siprtx_slot *copy)
 {
 	unsigned i;
@@ -26,7 +26,7 @@ static bool copy_slot(const struct siprtx_slot *live, struct siprtx_slot *copy)
 		copy->word = word;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&live->word, __ATOMIC_RELAXED) == word)
-			return true;
+			return copy->kind != KIND_PROBE;
 	}
 	return false;
 }

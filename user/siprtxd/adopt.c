@@ -57,7 +57,9 @@ int transactions_adopt(struct transactions *t)
 	for (uint32_t slot = 0; slot < t->env.n_slots; slot++) {
 		uint64_t word = slot_word(&t->env.slots[slot]);
 
-		if (word_state(word) != ST_FREE && adopt(t, slot, word, now))
+		if (word_state(word) == ST_FREE || t->env.slots[slot].kind == KIND_PROBE)
+			continue;
+		if (adopt(t, slot, word, now))
 			waiting[n++] = (struct waiting){t->env.slots[slot].due_ns, slot};
 	}
 	/* their waits are of all lengths by now: sorted, one queue holds them all */

@@ -42,6 +42,13 @@ static void on_frame_done(void *ctx, uint32_t slot)
 
 	transactions_sent(c->transactions, slot);
 	replies_sent(c->replies, slot);
+	probes_sent(c->probes, slot);
+}
+
+/* A note of a slot's former transaction says another generation, whoever it is given to. */
+static bool is_of_probe(const struct controller *c, const struct siprtx_note *n)
+{
+	return n->slot < c->pins.entries[PIN_slots] && c->pins.slots[n->slot].kind == KIND_PROBE;
 }
 
 static int on_note(void *ctx, void *data, size_t size)
@@ -55,6 +62,8 @@ static int on_note(void *ctx, void *data, size_t size)
 		ledger_late(&c->ledger, n);
 	else if (n->kind >= NOTE_REPLY_ACKED && n->kind <= NOTE_REPLY_LATE_FINAL)
 		replies_note(c->replies, n, now_ns());
+	else if (is_of_probe(c, n))
+		probes_note(c->probes, n, now_ns());
 	else
 		transactions_note(c->transactions, n);
 	return ++c->notes_taken < NOTES_MAX ? 0 : -EAGAIN;
@@ -151,7 +160,7 @@ static void load_again(struct controller *c, uint64_t now)
 /* The slot in each CPU's hand is one more than is promised. */
 static uint32_t free_slots(const struct controller *c)
 {
-	uint32_t held = controller_held(c), all = c->pins.meta->transactions;
+	uint32_t held = controller_held(c) + probes_held(c->probes), all = c->pins.meta->transactions;
 
 	return held < all ? all - held : 0;
 }
@@ -208,7 +217,7 @@ static int round_of(struct controller *c, uint64_t now)
 	/* what passed before a port was bound is counted before anything is sent there */
 	c->notes_taken = 0;
 	ring_buffer__consume(c->notes);
-	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns());
+	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns()) ?: probes_run(c->probes, now_ns());
 	sender_flush(&c->sender);
 	if (now >= c->chores_ns) {
 		c->chores_ns = now + CHORES_NS;
@@ -254,6 +263,8 @@ static int loop(struct controller *c)
 		next = transactions_next(c->transactions);
 		if (next > replies_next(c->replies))
 			next = replies_next(c->replies);
+		if (next > probes_next(c->probes))
+			next = probes_next(c->probes);
 		if (next > now + IDLE_NS)
 			next = now + IDLE_NS;
 		sleep_until(c, next < now + tick ? now + tick : next);
@@ -309,9 +320,15 @@ static int open_all(struct controller *c)
 {
 	const struct netlink_handlers handlers = {.link = on_link, .neighbour = on_neighbour, .ctx = c};
 	int err = claim_pins(c->config, &c->pins, &c->lock);
+	__u32 zero = 0;
 
 	if (err)
 		return err;
+	if (bpf_map_lookup_elem(c->pins.fd[PIN_hash_key], &zero, &c->hash_key)) {
+		err = -errno;
+		log_error("cannot read the map hash_key: %s", strerror(-err));
+		return err;
+	}
 	err = open_fds(c);
 	if (err) {
 		log_error("cannot open what siprtxd waits on: %s", strerror(-err));
@@ -368,13 +385,25 @@ static int adopt(struct controller *c)
 		.ops = &controller_reply_ops,
 		.ctx = c,
 	};
+	const struct probe_env probe_env = {
+		.slots = env.slots,
+		.n_slots = env.n_slots,
+		.in_force = c->pins.in_force,
+		.hash_key = &c->hash_key,
+		.free = env.free,
+		.stats = env.stats,
+		.ops = &controller_probe_ops,
+		.ctx = c,
+	};
 
 	c->reclaim_ns = marked ? now_ns() + RECLAIM_NS : UINT64_MAX;
 	c->pins.stats[STAT_in_flight] = 0;
 	c->transactions = transactions_new(&env);
 	c->replies = replies_new(&reply_env);
+	c->probes = probes_new(&probe_env);
 	c->notes = ring_buffer__new(c->pins.fd[PIN_notes], on_note, c, NULL);
-	if (!c->transactions || !c->replies || !c->notes || transactions_adopt(c->transactions)) {
+	if (!c->transactions || !c->replies || !c->probes || !c->notes || transactions_adopt(c->transactions) ||
+	    probes_adopt(c->probes, controller_probes_on, now_ns())) {
 		log_error("cannot take up the transactions under %s: %s", c->config->pin_path, strerror(errno));
 		return -ENOMEM;
 	}
@@ -420,6 +449,7 @@ static void stop(struct controller *c)
 	ring_buffer__free(c->notes);
 	transactions_free(c->transactions);
 	replies_free(c->replies);
+	probes_free(c->probes);
 	ledger_close(&c->ledger);
 	if (m && m->next_seq - 1 > m->journaled_seq)
 		log_warning("%llu records are in the map exhausted and not in the journal; a siprtxd that can write it "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "controller_private.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 
 #include "bucket.h"
@@ -158,4 +159,61 @@ const struct reply_ops controller_reply_ops = {
 	.late = op_late,
 	.over = op_over,
 	.refused = op_refused,
+};
+
+/* probe_ops */
+
+static int op_add_key(void *ctx, const struct siprtx_key *key, uint32_t slot, uint32_t gen)
+{
+	const struct siprtx_txn txn = {.slot = slot, .gen = gen};
+	struct controller *c = ctx;
+
+	return bpf_map_update_elem(c->pins.fd[PIN_txns], key, &txn, BPF_ANY) ? -errno : 0;
+}
+
+static void op_remove_key(void *ctx, const struct siprtx_key *key)
+{
+	struct controller *c = ctx;
+
+	bpf_map_delete_elem(c->pins.fd[PIN_txns], key);
+}
+
+/* What comes of a probe is a matter of the gateway's state. */
+
+static void op_probe_sent(void *ctx, const struct siprtx_gateway_key *gateway)
+{
+	(void)ctx, (void)gateway;
+}
+
+static void op_probe_answered(void *ctx, const struct siprtx_gateway_key *gateway, uint16_t code, uint64_t now)
+{
+	(void)ctx, (void)gateway, (void)code, (void)now;
+}
+
+static void op_probe_missed(void *ctx, const struct siprtx_gateway_key *gateway, uint64_t now)
+{
+	(void)ctx, (void)gateway, (void)now;
+}
+
+static void op_probe_lost(void *ctx, const struct siprtx_gateway_key *gateway, uint64_t now)
+{
+	(void)ctx, (void)gateway, (void)now;
+}
+
+bool controller_probes_on(void *ctx, const struct siprtx_gateway_key *gateway)
+{
+	(void)ctx, (void)gateway;
+	return false;
+}
+
+const struct probe_ops controller_probe_ops = {
+	.send = op_send,
+	.in_flight = op_in_flight,
+	.made = op_made,
+	.add_key = op_add_key,
+	.remove_key = op_remove_key,
+	.sent = op_probe_sent,
+	.answered = op_probe_answered,
+	.missed = op_probe_missed,
+	.lost = op_probe_lost,
 };

@@ -11,6 +11,7 @@
 #include "lapse.h"
 #include "ledger.h"
 #include "lift.h"
+#include "probe.h"
 #include "reclaim.h"
 #include "reply.h"
 #include "sender.h"
@@ -26,6 +27,8 @@ struct controller {
 	struct calls *calls;
 	struct transactions *transactions;
 	struct replies *replies;
+	struct probes *probes;
+	struct siprtx_hash_key hash_key; /* of the maps, for the keys of probes */
 	struct sender sender;
 	struct lift lift;
 	struct ledger ledger;
@@ -40,15 +43,18 @@ struct controller {
 	bool may_load, ready, stop;
 };
 
-/* Slots in use. */
+/* Slots in use that come to their end by themselves; those of probes stay as long as a gateway is not up. */
 static inline uint32_t controller_held(const struct controller *c)
 {
 	return transactions_held(c->transactions) + c->pins.stats[STAT_reply_slots];
 }
 
-/* controller_ops.c: what transactions and replies ask of the rest. Their ctx is the struct controller. */
+/* controller_ops.c: what transactions, replies and probes ask of the rest. Their ctx is the struct controller. */
 extern const struct transaction_ops controller_transaction_ops;
 extern const struct reply_ops controller_reply_ops;
+extern const struct probe_ops controller_probe_ops;
+/* probes_adopt(): is this gateway to be probed on? */
+bool controller_probes_on(void *ctx, const struct siprtx_gateway_key *gateway);
 
 /* controller_beat.c: last in a round, says to the XDP programs what this round has shown to be true. */
 void controller_beat(struct controller *c, uint64_t now);
