@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What answers an OPTIONS of siprtx is absorbed (rule 51); those of the softswitch are left alone. */
+/* What answers an OPTIONS of siprtx is absorbed (rule 52); those of the softswitch are left alone. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <netinet/in.h>
@@ -115,7 +115,7 @@ static void expect_note(const struct siprtx_slot *s, unsigned code)
 	assert_int_equal(noted.code, code);
 }
 
-static void rule_51_the_answer_is_absorbed(void **state)
+static void rule_52_the_answer_is_absorbed(void **state)
 {
 	static const int codes[] = {200, 302, 404, 483, 503, 603};
 
@@ -136,7 +136,7 @@ static void rule_51_the_answer_is_absorbed(void **state)
 	}
 }
 
-static void rule_51_provisionals_are_absorbed(void **state)
+static void rule_52_provisionals_are_absorbed(void **state)
 {
 	struct siprtx_slot *s = probe(200);
 
@@ -153,7 +153,7 @@ static void rule_51_provisionals_are_absorbed(void **state)
 }
 
 /* Whether a controller is there or not: nobody else has asked. */
-static void rule_51_absorbed_without_a_controller(void **state)
+static void rule_52_absorbed_without_a_controller(void **state)
 {
 	__u64 beat = edge.pins.meta->heartbeat[0], alive = edge.pins.meta->alive_ns;
 	struct siprtx_slot *s = probe(300);
@@ -167,7 +167,7 @@ static void rule_51_absorbed_without_a_controller(void **state)
 	edge.pins.meta->alive_ns = alive;
 }
 
-static void rule_51_what_is_not_its_answer_passes(void **state)
+static void rule_52_what_is_not_its_answer_passes(void **state)
 {
 	struct siprtx_slot *s = probe(400);
 	const __u64 word = s->word;
@@ -200,7 +200,7 @@ static void rule_51_what_is_not_its_answer_passes(void **state)
 }
 
 /* A slot that is a call's again. */
-static void rule_51_a_call_in_its_slot(void **state)
+static void rule_52_a_call_in_its_slot(void **state)
 {
 	struct siprtx_slot *s = probe(500);
 
@@ -229,7 +229,7 @@ static int own(const char *branch, struct frame *in)
 }
 
 /* Pings of the softswitch's own to the same gateway, twice each, and what answers them. */
-static void rule_51_the_softswitch_pings_too(void **state)
+static void rule_52_the_softswitch_pings_too(void **state)
 {
 	struct frame in, out;
 	struct siprtx_slot *s = probe(600);
@@ -262,7 +262,7 @@ static void rule_51_the_softswitch_pings_too(void **state)
 }
 
 /* The frame itself, back on the inside (a bridge, a mirror), is no request of the softswitch. */
-static void rule_51_its_own_frame_comes_back(void **state)
+static void rule_52_its_own_frame_comes_back(void **state)
 {
 	struct siprtx_slot *s = probe(700);
 	struct frame in;
@@ -301,13 +301,13 @@ static void rule_46_51_icmp_that_quotes_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_51_the_answer_is_absorbed),
-		cmocka_unit_test(rule_51_provisionals_are_absorbed),
-		cmocka_unit_test(rule_51_absorbed_without_a_controller),
-		cmocka_unit_test(rule_51_what_is_not_its_answer_passes),
-		cmocka_unit_test(rule_51_a_call_in_its_slot),
-		cmocka_unit_test(rule_51_the_softswitch_pings_too),
-		cmocka_unit_test(rule_51_its_own_frame_comes_back),
+		cmocka_unit_test(rule_52_the_answer_is_absorbed),
+		cmocka_unit_test(rule_52_provisionals_are_absorbed),
+		cmocka_unit_test(rule_52_absorbed_without_a_controller),
+		cmocka_unit_test(rule_52_what_is_not_its_answer_passes),
+		cmocka_unit_test(rule_52_a_call_in_its_slot),
+		cmocka_unit_test(rule_52_the_softswitch_pings_too),
+		cmocka_unit_test(rule_52_its_own_frame_comes_back),
 		cmocka_unit_test(rule_46_51_icmp_that_quotes_one),
 	};
 
