@@ -35,8 +35,9 @@ const char *record_reason_name(enum siprtx_end reason)
 }
 
 static const char *const why_name[] = {
-	[WHY_NONE] = "none",	     [WHY_SILENT] = "silent", [WHY_EXHAUSTED] = "exhausted", [WHY_RESPONSE] = "response",
-	[WHY_PROBED] = "probed",     [WHY_OPERATOR] = "operator", [WHY_UNKNOWN] = "unknown",
+	[WHY_NONE] = "none",	     [WHY_SILENT] = "silent", [WHY_EXHAUSTED] = "exhausted",
+	[WHY_RESPONSE] = "response", [WHY_PROBED] = "probed", [WHY_OPERATOR] = "operator",
+	[WHY_UNKNOWN] = "unknown",
 };
 
 const char *record_why_name(enum siprtx_gateway_why why)

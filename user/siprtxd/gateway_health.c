@@ -386,7 +386,8 @@ static void expire(struct gateway_health *h, const struct deadline *d, uint64_t 
 	if (word_gen(word) != d->gen || word_state(word) != ST_CALLING || word_end(word))
 		return;
 	gw = h->env.ops->gateway(h->env.ctx, d->slot);
-	if (!gw || !tunable(h, TUN_health) || gw->signs.heard_ns >= s->first_ns || h->env.ops->in_dialog(h->env.ctx, d->slot))
+	if (!gw || !tunable(h, TUN_health) || gw->signs.heard_ns >= s->first_ns ||
+	    h->env.ops->in_dialog(h->env.ctx, d->slot))
 		return;
 	gw->value.unanswered++;
 	gw->changed = true;

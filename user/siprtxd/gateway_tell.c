@@ -29,12 +29,14 @@ static void why(const struct gateway *gw, uint32_t n, const struct siprtx_in_for
 		snprintf(buf, size, "it answered %u probe%s in a row", n, plural(n));
 		break;
 	case WHY_OPERATOR:
-		snprintf(buf, size, gw->value.admin == ADMIN_AUTO ? "the operator holds it no longer, it is judged again"
-								  : "the operator holds it so");
+		snprintf(buf, size,
+			 gw->value.admin == ADMIN_AUTO ? "the operator holds it no longer, it is judged again"
+						       : "the operator holds it so");
 		break;
 	default:
-		snprintf(buf, size, in_force->tunables[TUN_health] ? "there is nothing left to probe it with"
-								   : "gateways are not judged any more (health 0)");
+		snprintf(buf, size,
+			 in_force->tunables[TUN_health] ? "there is nothing left to probe it with"
+							: "gateways are not judged any more (health 0)");
 	}
 }
 

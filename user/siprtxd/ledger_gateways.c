@@ -158,7 +158,8 @@ void ledger_reply_note(struct ledger *l, const struct siprtx_note *n)
 	default:
 		return;
 	}
-	if (n->slot >= l->pins->entries[PIN_slots] || word_gen(slot_word(&l->pins->slots[n->slot])) != word_gen(n->word))
+	if (n->slot >= l->pins->entries[PIN_slots] ||
+	    word_gen(slot_word(&l->pins->slots[n->slot])) != word_gen(n->word))
 		return;
 	gw = ledger_gateway(l, n->slot);
 	if (gw)
