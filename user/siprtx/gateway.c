@@ -182,7 +182,7 @@ int cmd_gateway(struct cli *cli, char **args)
 	json_t *done = cli->json ? json_array() : NULL;
 	struct gateway *list;
 	unsigned n, chosen;
-	uint32_t admin;
+	uint32_t admin = ADMIN_AUTO;
 	int err;
 
 	if (admin_asked(args[1], &admin))
