@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 
+#include "json_text.h"
 #include "status.h"
 
 #define US(ns) ((json_int_t)((ns) / 1000))
