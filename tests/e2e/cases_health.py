@@ -33,7 +33,7 @@ def tune(edge, **tunables):
 
 
 def changes(edge, gateway=A):
-    return [r for r in edge.journal() if r["event"].startswith("gateway_") and r["gateway"] == f"{gateway}:5060"]
+    return [r for r in edge.records() if r["event"].startswith("gateway_") and r["gateway"] == f"{gateway}:5060"]
 
 
 def events(edge, gateway=A):
