@@ -286,14 +286,17 @@ class Edge:
         with open(self.log_path, errors="backslashreplace") as f:
             return f.read()
 
-    def journal(self, call=None):
-        """The records in the journal, or those of one call."""
+    def records(self):
+        """All in the journal, of calls and of gateways."""
         try:
             with open(self.journal_path) as f:
-                records = [json.loads(line) for line in f]
+                return [json.loads(line) for line in f]
         except FileNotFoundError:
             return []
-        return [r for r in records if not call or r["call_id"] == call.call_id]
+
+    def journal(self, call=None):
+        """The records of calls in the journal, or of one call."""
+        return [r for r in self.records() if not r["event"].startswith("gateway_") and (not call or r["call_id"] == call.call_id)]
 
     def exhausted(self, call=None):
         """Those of an end, without the late responses."""

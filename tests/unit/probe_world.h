@@ -106,6 +106,7 @@ static inline int fake_send(void *ctx, uint32_t slot)
 	assert_int_equal(s->kind, KIND_PROBE);
 	assert_int_equal(s->method, SIP_OPTIONS);
 	assert_int_equal(word_state(s->word), ST_CALLING);
+	assert_int_equal(s->sends, 0);
 	assert_int_equal(sip_scan(s, s->sip_off, s->sip_off + s->sip_len, &m), SIP_OK);
 	assert_int_equal(m.method, SIP_OPTIONS);
 	assert_int_equal(m.cseq, s->cseq);

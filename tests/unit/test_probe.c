@@ -221,6 +221,17 @@ static void rule_52_the_way_is_lost(void **state)
 		teardown(state);
 	}
 	setup(state);
+	/* sent in between */
+	begin();
+	run_until(0);
+	w.send_error = -ENETUNREACH;
+	run_until(9000);
+	w.send_error = 0;
+	run_until(9300);
+	assert_int_equal(count('s', 0), 2);
+	w.send_error = -ENETUNREACH;
+	run_until(20000);
+	assert_true(known());
 }
 
 static void rule_52_a_frame_in_flight_stays(void **state)

@@ -34,6 +34,56 @@ static json_int_t number_of(json_t *json, const char *key)
 	return json_integer_value(json_object_get(json, key));
 }
 
+/* The same keys in the same order as a call's, and nothing of a call in them. */
+static void record_of_a_gateway(void **state)
+{
+	static const char *const events[] = {"gateway_up", "gateway_suspect", "gateway_down"};
+	static const char *const reasons[] = {"none",	"silent",   "exhausted", "response",
+					      "probed", "operator", "unknown"};
+	static const char *const empty[] = {"profile",	"method", "call_id", "branch",	   "from_tag", "ruri",
+					    "from_uri", "to_uri", "src",     "first_send", "last_send"};
+	const struct siprtx_gateway_key key = {.addr = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 10}, .port = 5060};
+	const struct record_context context = {.seq = 7,
+					       .now_ns = 2000000,
+					       .wall_offset_ns = 1000000000,
+					       .node = "n",
+					       .boot_id = "b",
+					       .gateway_name = "a"};
+	struct siprtx_gateway value = {0};
+	struct siprtx_record r;
+	json_t *json, *call;
+	void *of_call;
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * 7; i++) {
+		value.state = i % 3;
+		value.state_why = i / 3;
+		record_build_gateway(&key, &value, 3, &context, &r);
+		assert_true(record_is_of_gateway(&r));
+		json = record_json(&r);
+		assert_string_equal(text_of(json, "event"), events[i % 3]);
+		assert_string_equal(text_of(json, "reason"), reasons[i / 3]);
+		assert_string_equal(text_of(json, "gateway"), "192.0.2.10:5060");
+		assert_string_equal(text_of(json, "gateway_name"), "a");
+		assert_string_equal(text_of(json, "node"), "n");
+		assert_string_equal(text_of(json, "ts"), "1970-01-01T00:00:01.002Z");
+		assert_int_equal(number_of(json, "seq"), 7);
+		assert_int_equal(number_of(json, "sends"), 3);
+		for (unsigned k = 0; k < sizeof(empty) / sizeof(*empty); k++)
+			assert_string_equal(text_of(json, empty[k]), "");
+		call = record_json(&exhausted);
+		assert_int_equal(json_object_size(json), json_object_size(call));
+		of_call = json_object_iter(call);
+		for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
+			assert_string_equal(json_object_iter_key(at), json_object_iter_key(of_call));
+			of_call = json_object_iter_next(call, of_call);
+		}
+		json_decref(call);
+		json_decref(json);
+	}
+	assert_false(record_is_of_gateway(&exhausted));
+}
+
 static void rule_24_record_of_a_late_response(void **state)
 {
 	struct siprtx_record r = exhausted;
@@ -120,6 +170,7 @@ static void rule_46_icmp_in_a_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(record_of_a_gateway),
 		cmocka_unit_test(rule_24_record_of_a_late_response),
 		cmocka_unit_test(rule_20_stage_in_a_record),
 		cmocka_unit_test(rule_46_icmp_in_a_record),

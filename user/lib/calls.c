@@ -75,7 +75,7 @@ const struct call_name *calls_name(struct calls *c, uint32_t slot)
 	/* nothing says that what is in the map was written by this version of the data path */
 	if (s->sip_off >= SLOT_L3 + 28 && end <= SLOT_SIZE && sip_scan(s, s->sip_off, end, &m) == SIP_OK)
 		sip_detail(s, end, &m, &detail);
-	p->name = (struct call_name){detail.call_id, detail.from_tag, {m.branch, m.branch_len}};
+	p->name = (struct call_name){detail.call_id, detail.from_tag, {m.branch, m.branch_len}, detail.to_tag.len > 0};
 	p->gen = gen;
 	p->known = true;
 	return &p->name;

@@ -6,6 +6,7 @@
 #ifndef SIPRTX_CALLS_H
 #define SIPRTX_CALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -16,6 +17,7 @@
 
 struct call_name {
 	struct sip_span call_id, from_tag, branch; /* len 0: not there, or not readable */
+	bool in_dialog;				   /* a request with a To tag */
 };
 
 struct calls; /* opaque */

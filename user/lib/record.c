@@ -34,6 +34,22 @@ const char *record_reason_name(enum siprtx_end reason)
 											  : "unknown";
 }
 
+static const char *const why_name[] = {
+	[WHY_NONE] = "none",	     [WHY_SILENT] = "silent", [WHY_EXHAUSTED] = "exhausted",
+	[WHY_RESPONSE] = "response", [WHY_PROBED] = "probed", [WHY_OPERATOR] = "operator",
+	[WHY_UNKNOWN] = "unknown",
+};
+
+const char *record_why_name(enum siprtx_gateway_why why)
+{
+	return why < sizeof(why_name) / sizeof(*why_name) ? why_name[why] : "unknown";
+}
+
+const char *record_reason(const struct siprtx_record *r)
+{
+	return record_is_of_gateway(r) ? record_why_name(r->reason) : record_reason_name(r->reason);
+}
+
 const char *record_event_name(enum siprtx_record_event event)
 {
 	switch (event) {
@@ -179,6 +195,29 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 	read_message(s, out);
 }
 
+void record_build_gateway(const struct siprtx_gateway_key *key, const struct siprtx_gateway *value, uint32_t in_a_row,
+			  const struct record_context *c, struct siprtx_record *out)
+{
+	static const uint8_t event[] = {
+		[GATEWAY_UP] = RECORD_GATEWAY_UP,
+		[GATEWAY_SUSPECT] = RECORD_GATEWAY_SUSPECT,
+		[GATEWAY_DOWN] = RECORD_GATEWAY_DOWN,
+	};
+
+	*out = (struct siprtx_record){
+		.seq = c->seq,
+		.ts_ms = wall_ms(c, c->now_ns),
+		.sends = in_a_row,
+		.dport = key->port,
+		.event = event[value->state <= GATEWAY_DOWN ? value->state : GATEWAY_UP],
+		.reason = value->state_why,
+	};
+	memcpy(out->daddr, key->addr, sizeof(out->daddr));
+	COPY_STRING(out, node, c->node);
+	COPY_STRING(out, boot_id, c->boot_id);
+	COPY_STRING(out, gateway_name, c->gateway_name);
+}
+
 void record_make_late(struct siprtx_record *r, uint64_t seq, uint64_t ts_ms, uint16_t code, uint32_t delay_ms)
 {
 	r->of_seq = r->seq;
@@ -212,7 +251,7 @@ static json_t *timestamp(uint64_t unix_ms)
 
 json_t *record_json(const struct siprtx_record *r)
 {
-	bool late = r->event == RECORD_LATE_RESPONSE;
+	bool late = r->event == RECORD_LATE_RESPONSE, of_call = !record_is_of_gateway(r);
 	struct {
 		const char *key;
 		json_t *value;
@@ -224,7 +263,7 @@ json_t *record_json(const struct siprtx_record *r)
 		{"boot_id", json_text(r->boot_id, sizeof(r->boot_id))},
 		{"ts", timestamp(r->ts_ms)},
 		{"event", json_string(record_event_name(r->event))},
-		{"reason", json_string(record_reason_name(r->reason))},
+		{"reason", json_string(record_reason(r))},
 		{"gateway", endpoint(r->daddr, r->dport)},
 		{"gateway_name", json_text(r->gateway_name, sizeof(r->gateway_name))},
 		{"profile", json_text(r->profile, sizeof(r->profile))},
@@ -237,10 +276,10 @@ json_t *record_json(const struct siprtx_record *r)
 		{"from_uri", json_text(r->from_uri, sizeof(r->from_uri))},
 		{"to_uri", json_text(r->to_uri, sizeof(r->to_uri))},
 		{"in_dialog", json_boolean(r->in_dialog)},
-		{"src", endpoint(r->saddr, r->sport)},
+		{"src", of_call ? endpoint(r->saddr, r->sport) : json_string("")},
 		{"sends", json_integer(r->sends)},
-		{"first_send", timestamp(r->first_send_ms)},
-		{"last_send", timestamp(r->last_send_ms)},
+		{"first_send", of_call ? timestamp(r->first_send_ms) : json_string("")},
+		{"last_send", of_call ? timestamp(r->last_send_ms) : json_string("")},
 		{"duration_ms", json_integer(r->duration_ms)},
 		{"last_code", json_integer(r->last_code)},
 		{"timer_late_us_max", json_integer(r->late_us_max)},

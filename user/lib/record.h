@@ -4,6 +4,7 @@
 #define SIPRTX_RECORD_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -28,14 +29,32 @@ void record_build(const struct siprtx_slot *s, const struct record_context *c, s
 void record_make_late(struct siprtx_record *r, uint64_t seq, uint64_t ts_ms, uint16_t code, uint32_t delay_ms);
 
 /*
+ * That of a gateway whose state became another: it and the reason in its value, `in_a_row` calls or probes that made it
+ * so. What belongs to a call is empty. `reason`, `profile` and `reply` of the context are not looked at.
+ */
+void record_build_gateway(const struct siprtx_gateway_key *key, const struct siprtx_gateway *value, uint32_t in_a_row,
+			  const struct record_context *c, struct siprtx_record *out);
+
+/* Is it of a gateway, and not of a call? */
+static inline bool record_is_of_gateway(const struct siprtx_record *r)
+{
+	return r->event >= RECORD_GATEWAY_UP && r->event <= RECORD_GATEWAY_DOWN;
+}
+
+/*
  * The record as a JSON object, keys in the contract's order; owned by the caller (json_decref). NULL: no memory.
- * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060". A string that is not UTF-8 is taken as Latin-1.
+ * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060"; of a gateway's record src, first_send and last_send
+ * are
+ * "". A string that is not UTF-8 is taken as Latin-1.
  */
 json_t *record_json(const struct siprtx_record *r);
 /* The same as one line with its '\n', to be freed by the caller. NULL: no memory. */
 char *record_line(const struct siprtx_record *r);
 
-const char *record_reason_name(enum siprtx_end reason); /* "no_response" ... */
+const char *record_reason_name(enum siprtx_end reason);	  /* "no_response" ... */
+const char *record_why_name(enum siprtx_gateway_why why); /* "silent" ... */
+/* The reason of a record, of whichever it is. */
+const char *record_reason(const struct siprtx_record *r);
 const char *record_event_name(enum siprtx_record_event event);
 /* "port_unreachable" ..., else "type/code". Returns buf. */
 char *format_icmp(uint8_t type, uint8_t code, char *buf, size_t size);

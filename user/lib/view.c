@@ -279,6 +279,37 @@ const char *kind_name(enum siprtx_kind kind)
 	return NAME_OF(names, kind);
 }
 
+const char *gateway_state_name(enum siprtx_gateway_state state)
+{
+	static const char *const names[] = {
+		[GATEWAY_UP] = "up", [GATEWAY_SUSPECT] = "suspect", [GATEWAY_DOWN] = "down"};
+
+	return NAME_OF(names, state);
+}
+
+const char *bypass_name(enum siprtx_bypass bypass)
+{
+	static const char *const names[] = {
+		[BYPASS_NONE] = "none", [BYPASS_FAST] = "fast", [BYPASS_REFUSED] = "refused"};
+
+	return NAME_OF(names, bypass);
+}
+
+const char *on_down_name(enum siprtx_on_down on_down)
+{
+	static const char *const names[] = {
+		[ON_DOWN_PASS] = "pass", [ON_DOWN_FAST] = "fast", [ON_DOWN_REPLY_503] = "reply-503"};
+
+	return NAME_OF(names, on_down);
+}
+
+const char *admin_name(enum siprtx_admin admin)
+{
+	static const char *const names[] = {[ADMIN_AUTO] = "auto", [ADMIN_UP] = "up", [ADMIN_DOWN] = "down"};
+
+	return NAME_OF(names, admin);
+}
+
 const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state)
 {
 	if (!kind_is_response(kind) || state == ST_FREE)

@@ -57,6 +57,10 @@ const char *state_name(enum siprtx_state state);
 const char *stage_name(enum siprtx_stage stage);
 const char *event_name(enum siprtx_event_kind kind);
 const char *kind_name(enum siprtx_kind kind);
+const char *gateway_state_name(enum siprtx_gateway_state state);
+const char *bypass_name(enum siprtx_bypass bypass);
+const char *on_down_name(enum siprtx_on_down on_down);
+const char *admin_name(enum siprtx_admin admin);
 /* That of a slot: a response is unconfirmed or confirmed. */
 const char *slot_state_name(enum siprtx_kind kind, enum siprtx_state state);
 /* What is held: "INVITE", "BYE", "200 INVITE". */

@@ -73,6 +73,7 @@ int cmd_help(struct cli *cli, char **args);
 int cmd_status(struct cli *cli, char **args);
 int cmd_transactions(struct cli *cli, char **args);
 int cmd_gateways(struct cli *cli, char **args);
+int cmd_gateway(struct cli *cli, char **args);
 int cmd_counters(struct cli *cli, char **args);
 int cmd_tunables(struct cli *cli, char **args);
 int cmd_profile_list(struct cli *cli, char **args);

@@ -11,7 +11,8 @@ static const struct command commands[] = {
 	 "Exit status: 0 active; 3 loaded, but inactive or degraded; 1 nothing loaded, or it cannot be read.",
 	 cmd_status},
 	{"show transactions", "", 0, VIEW, "the transactions held now", "", cmd_transactions},
-	{"show gateways", "", 0, VIEW, "the gateways called, and how they answered", "", cmd_gateways},
+	{"show gateways", "", 0, VIEW, "the gateways called: what they are taken for, and how they answered", "",
+	 cmd_gateways},
 	{"show exhausted", "", 0, VIEW | CMD_COUNT, "the same as `exhausted`", "", cmd_exhausted},
 	{"show tunables", "", 0, VIEW, "what `set` changes: value, value in force, range", "", cmd_tunables},
 	{"show counters", "", 0, VIEW, "why packets were treated as they were, and what the controller did",
@@ -32,6 +33,15 @@ static const struct command commands[] = {
 	 "Prints\n"
 	 "the bpftool line that does the same.",
 	 cmd_set},
+	{"gateway", "NAME|ADDRESS[:PORT] up|down|auto", 2, CMD_CONFIG | CMD_WRITE,
+	 "hold a gateway up or down, or have it judged again (auto)",
+	 "At once, until it is changed again or the maps are unloaded. A name, or an address without a port, means "
+	 "all\n"
+	 "gateways of that name or address that were called. down: its new calls meet with what on_down says; the "
+	 "last\n"
+	 "gateway of a group stays open. Prints the bpftool line that does the same: it has the gateway's counts of\n"
+	 "that moment in it, siprtxd writes its own again.",
+	 cmd_gateway},
 	{"drain", "[-t SEC]", 0, CMD_CONFIG | CMD_WRITE | CMD_LIMIT,
 	 "stop taking new requests and wait until nothing is held, before an unload",
 	 "-t SEC  wait no longer; without it as long as it takes\n"
@@ -39,7 +49,8 @@ static const struct command commands[] = {
 	 "interrupted, no controller that would end what is held), the value before is put back.\n"
 	 "Exit status: 0 drained, 1 not, 2 wrong use.",
 	 cmd_drain},
-	{"exhausted", "[-f] [-n N]", 0, VIEW | CMD_FOLLOW | CMD_COUNT, "the newest records of exhausted transactions",
+	{"exhausted", "[-f] [-n N]", 0, VIEW | CMD_FOLLOW | CMD_COUNT,
+	 "the newest records of exhausted transactions, and of gateways whose state changed",
 	 "-n N  so many, 20 unless given\n"
 	 "-f    print new records as they come, after the last N where -n is given; with -j the lines of the journal",
 	 cmd_exhausted},

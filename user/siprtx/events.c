@@ -70,6 +70,9 @@ static struct text what(const struct siprtx_event *e)
 	case EV_ICMP:
 		format_icmp(e->code >> 8, e->code, t.s, sizeof(t.s));
 		break;
+	case EV_GATEWAY:
+		snprintf(t.s, sizeof(t.s), "%s: %s", gateway_state_name(e->code), record_why_name(e->attempt));
+		break;
 	case EV_EXHAUSTED:
 	case EV_GIVEN_UP:
 		snprintf(t.s, sizeof(t.s), "%s%s%s", reason(e), blank, of);
@@ -80,13 +83,21 @@ static struct text what(const struct siprtx_event *e)
 	return t;
 }
 
+static enum colour colour_of(const struct siprtx_event *e)
+{
+	if (e->kind == EV_GATEWAY)
+		return e->code == GATEWAY_UP ? GREEN : e->code == GATEWAY_SUSPECT ? YELLOW : RED;
+	return from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
+}
+
 static int print_text(const struct cli *cli, const struct siprtx_event *e, uint64_t unix_ms)
 {
 	bool timed = e->kind == EV_SEND || has_reason(e);
-	enum colour colour = from_gateway(e) ? GREEN : e->kind == EV_EXHAUSTED ? RED : PLAIN;
-	const char *arrow = from_gateway(e) || e->kind == EV_ICMP || e->kind == EV_REPLIED ? "<--"
-			    : has_reason(e)						   ? "--x"
-											   : "-->";
+	enum colour colour = colour_of(e);
+	const char *arrow = e->kind == EV_GATEWAY					     ? "***"
+			    : from_gateway(e) || e->kind == EV_ICMP || e->kind == EV_REPLIED ? "<--"
+			    : has_reason(e)						     ? "--x"
+											     : "-->";
 	char nominal[32] = "", late[32] = "";
 
 	if (timed)
@@ -112,6 +123,11 @@ static json_t *event_json(const struct siprtx_event *e, uint64_t unix_ms)
 		json_text(e->call_id, sizeof(e->call_id)));
 
 	/* what only some of them have */
+	if (e->kind == EV_GATEWAY) {
+		json_object_set_new(event, "state", json_string(gateway_state_name(e->code)));
+		json_object_set_new(event, "reason", json_string(record_why_name(e->attempt)));
+		json_object_set_new(event, "attempt", json_integer(0));
+	}
 	if (e->kind == EV_EXHAUSTED)
 		json_object_set_new(event, "stage", json_string(stage_name(e->stage)));
 	if (e->kind == EV_ICMP)

@@ -25,6 +25,28 @@ static uint64_t first_of(uint64_t next, uint64_t n)
 	return next > n ? next - n : 1;
 }
 
+_Static_assert(RECORD_GATEWAY_DOWN - RECORD_GATEWAY_UP == GATEWAY_DOWN && GATEWAY_UP == 0, "states as their records");
+
+static const char *state_of(const struct siprtx_record *r)
+{
+	return gateway_state_name(r->event - RECORD_GATEWAY_UP);
+}
+
+static enum colour colour_of(const struct siprtx_record *r)
+{
+	switch (r->event) {
+	case RECORD_GATEWAY_UP:
+		return GREEN;
+	case RECORD_GATEWAY_DOWN:
+		return RED;
+	case RECORD_GATEWAY_SUSPECT:
+	case RECORD_LATE_RESPONSE:
+		return YELLOW;
+	default:
+		return PLAIN;
+	}
+}
+
 /* Why it ended and what else was seen; or that an answer came when it had ended. */
 static struct text why(const struct siprtx_record *r)
 {
@@ -32,6 +54,10 @@ static struct text why(const struct siprtx_record *r)
 	struct text t;
 	int n;
 
+	if (record_is_of_gateway(r)) {
+		snprintf(t.s, sizeof(t.s), "gateway %s: %s", state_of(r), record_why_name(r->reason));
+		return t;
+	}
 	if (r->event == RECORD_LATE_RESPONSE) {
 		snprintf(t.s, sizeof(t.s), "late response to %llu", (unsigned long long)r->of_seq);
 		return t;
@@ -51,7 +77,12 @@ static void record_row(struct table *t, const struct siprtx_record *r)
 	table_cell(t, PLAIN, "%s", text_day_clock(r->ts_ms).s);
 	table_cell(t, PLAIN, "%s", text_endpoint(r->daddr, r->dport).s);
 	table_cell(t, PLAIN, "%.*s", NAME_LEN, *r->gateway_name ? r->gateway_name : "-");
-	table_cell(t, late ? YELLOW : PLAIN, "%s", why(r).s);
+	table_cell(t, colour_of(r), "%s", why(r).s);
+	if (record_is_of_gateway(r)) {
+		for (unsigned i = 0; i < 5; i++)
+			table_cell(t, PLAIN, "-");
+		return;
+	}
 	table_cell(t, PLAIN, "%u", r->sends);
 	table_cell(t, PLAIN, "%s%s s", late ? "+" : "", text_seconds(late ? r->delay_ms : r->duration_ms).s);
 	table_cell(t, PLAIN, r->last_code ? "%u" : "-", r->last_code);
@@ -98,15 +129,16 @@ static int print_line(const struct cli *cli, const struct siprtx_record *r)
 		free(line);
 		return CLI_OK;
 	}
-	if (r->event == RECORD_LATE_RESPONSE)
+	if (record_is_of_gateway(r))
+		snprintf(what, sizeof(what), r->sends ? "%s, %u in a row" : "%s", why(r).s, r->sends);
+	else if (r->event == RECORD_LATE_RESPONSE)
 		snprintf(what, sizeof(what), "%u, %s, %s s late", r->last_code, why(r).s, text_seconds(r->delay_ms).s);
 	else
 		snprintf(what, sizeof(what), "%s after %u sends, %s s", why(r).s, r->sends,
 			 text_seconds(r->duration_ms).s);
-	return stream_line(cli, r->event == RECORD_LATE_RESPONSE ? YELLOW : PLAIN, "%s  %-*s  %s%s%.*s  %.*s",
-			   text_day_clock(r->ts_ms).s, STREAM_ENDPOINT, text_endpoint(r->daddr, r->dport).s, what,
-			   *r->gateway_name ? "  " : "", NAME_LEN, r->gateway_name, (int)sizeof(r->call_id),
-			   r->call_id);
+	return stream_line(cli, colour_of(r), "%s  %-*s  %s%s%.*s  %.*s", text_day_clock(r->ts_ms).s, STREAM_ENDPOINT,
+			   text_endpoint(r->daddr, r->dport).s, what, *r->gateway_name ? "  " : "", NAME_LEN,
+			   r->gateway_name, (int)sizeof(r->call_id), r->call_id);
 }
 
 /* Prints what is new from *at on. The controller puts a record into the map before it raises next_seq. */

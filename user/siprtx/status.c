@@ -3,6 +3,7 @@
 #include "status.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "attach.h"
@@ -10,6 +11,9 @@
 #include "check.h"
 #include "fill.h"
 #include "successor.h"
+
+/* Gateways that are not up, by name; the rest is counted. */
+#define NOT_UP_NAMED 4
 
 _Static_assert(2 * MAX_OUTSIDE <= MAX_INTERFACES, "status has room for every configured interface");
 
@@ -114,6 +118,22 @@ static void judge(const struct cli *cli, struct status *s)
 	health_warn(s->slots_used, s->slots_total, &s->warnings);
 }
 
+/* No reading of all gateways where siprtxd says that all are up. */
+static int read_not_up(const struct pins *pins, struct status *s)
+{
+	unsigned n, kept = 0;
+	int err;
+
+	if (!s->sample.stats[STAT_gateways_suspect] && !s->sample.stats[STAT_gateways_down])
+		return 0;
+	err = gateways_read(pins, &s->not_up, &n);
+	for (unsigned i = 0; !err && i < n; i++)
+		if (s->not_up[i].value.state != GATEWAY_UP)
+			s->not_up[kept++] = s->not_up[i];
+	s->n_not_up = kept;
+	return err;
+}
+
 static int status_read(const struct cli *cli, struct status *s)
 {
 	const struct pins *pins = &cli->pins;
@@ -123,6 +143,8 @@ static int status_read(const struct cli *cli, struct status *s)
 	s->meta = *pins->meta;
 	s->now_ns = now_ns();
 	err = sample_take(pins, &s->sample);
+	if (!err)
+		err = read_not_up(pins, s);
 	if (err)
 		return err;
 	held_count(pins, &s->held);
@@ -210,6 +232,35 @@ static void print_conntrack(const struct status *s)
 		printf("conntrack on: it does not see siprtx's copies and may forget a call, see siprtx check\n");
 }
 
+/* "gateways  1 down, 1 suspect: a (192.0.2.1:5060) down for 12 s, calls refused; ...": nothing where all are up. */
+static void print_not_up(const struct cli *cli, const struct status *s)
+{
+	const uint64_t *stats = s->sample.stats;
+	bool down = stats[STAT_gateways_down];
+
+	if (!s->n_not_up)
+		return;
+	printf("gateways  %s%llu down, %llu suspect%s:", colour_code(down ? RED : YELLOW, cli->colour),
+	       (unsigned long long)stats[STAT_gateways_down], (unsigned long long)stats[STAT_gateways_suspect],
+	       colour_code(PLAIN, cli->colour));
+	for (unsigned i = 0; i < s->n_not_up && i < NOT_UP_NAMED; i++) {
+		const struct gateway *g = &s->not_up[i];
+		struct text name;
+
+		snprintf(name.s, sizeof(name.s), "%.*s", NAME_LEN, g->value.name);
+		make_printable(name.s);
+		printf("%s %s%s%s%s %s for %s%s", i ? ";" : "", name.s, *name.s ? " (" : "",
+		       text_endpoint(g->key.addr, g->key.port).s, *name.s ? ")" : "",
+		       gateway_state_name(g->value.state), text_age(age_ns(s->now_ns, g->value.state_ns)).s,
+		       g->value.bypass == BYPASS_REFUSED ? ", calls refused"
+		       : g->value.bypass == BYPASS_FAST	 ? ", calls shortened"
+							 : "");
+	}
+	if (s->n_not_up > NOT_UP_NAMED)
+		printf("; and %u more, see siprtx show gateways", s->n_not_up - NOT_UP_NAMED);
+	putchar('\n');
+}
+
 static int print_totals(const struct cli *cli, const struct status *s)
 {
 	struct table *t = table_new(s->period_ns ? ":>TOTAL:>PER SECOND" : ":>TOTAL");
@@ -280,6 +331,7 @@ static int status_print(const struct cli *cli, const struct status *s)
 	print_held(cli, s);
 	print_journal(cli, s);
 	print_conntrack(s);
+	print_not_up(cli, s);
 	err = print_totals(cli, s);
 	if (!err)
 		err = print_interfaces(cli, s);
@@ -331,6 +383,7 @@ int cmd_status(struct cli *cli, char **args)
 		cli->before = s.sample;
 		cli->have_before = true;
 	}
+	free(s.not_up);
 	problems_free(&s.reasons);
 	problems_free(&s.warnings);
 	problems_free(&s.values);

@@ -57,7 +57,9 @@ struct status {
 	uint64_t late_p50_us, late_p99_us, late_max_us;
 	struct status_interface interface[MAX_INTERFACES];
 	unsigned n_interfaces;
-	uint64_t not_on_disk; /* records */
+	uint64_t not_on_disk;	/* records */
+	struct gateway *not_up; /* owned; gateways that are suspect or down */
+	unsigned n_not_up;
 };
 
 extern const char *const status_total_name[TOTALS];

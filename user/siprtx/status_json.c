@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 
+#include "json_text.h"
 #include "status.h"
 
 #define US(ns) ((json_int_t)((ns) / 1000))
@@ -81,6 +82,25 @@ static json_t *conntrack_json(const struct status *s)
 			 (json_int_t)s->sample.stats[STAT_refresh_missed]);
 }
 
+static json_t *gateways_json(const struct status *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < s->n_not_up; i++) {
+		const struct gateway *g = &s->not_up[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:I, s:s}", "gateway",
+						      text_endpoint(g->key.addr, g->key.port).s, "name",
+						      json_text(g->value.name, NAME_LEN), "state",
+						      gateway_state_name(g->value.state), "state_age_us",
+						      US(age_ns(s->now_ns, g->value.state_ns)), "bypass",
+						      bypass_name(g->value.bypass)));
+	}
+	return json_pack("{s:I, s:I, s:I, s:o}", "suspect", (json_int_t)s->sample.stats[STAT_gateways_suspect], "down",
+			 (json_int_t)s->sample.stats[STAT_gateways_down], "bypassed",
+			 (json_int_t)s->sample.stats[STAT_gateways_bypassed], "not_up", list);
+}
+
 static json_t *unhelped_json(const struct status *s)
 {
 	json_t *all = json_object();
@@ -97,7 +117,7 @@ json_t *status_json(const struct cli *cli, const struct status *s)
 	return json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, "
 			 "s:o, s:o, s:o, "
 			 "s:o, "
-			 "s:o}",
+			 "s:o, s:o}",
 			 "schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
 			 problems_json(&s->reasons), "warnings", problems_json(&s->warnings), "pin_path",
 			 cli->config.pin_path, "controller", controller_json(s), "held", "calling",
@@ -107,6 +127,6 @@ json_t *status_json(const struct cli *cli, const struct status *s)
 			 "slots", "used", (json_int_t)s->slots_used, "total", (json_int_t)s->slots_total, "percent",
 			 s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s),
 			 "rates_per_s", rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s),
-			 "journal", journal_json(cli, s), "conntrack", conntrack_json(s), "unhelped", unhelped_json(s),
-			 "out_of_range", problems_json(&s->values));
+			 "journal", journal_json(cli, s), "conntrack", conntrack_json(s), "gateways", gateways_json(s),
+			 "unhelped", unhelped_json(s), "out_of_range", problems_json(&s->values));
 }

@@ -58,14 +58,16 @@ static int on_note(void *ctx, void *data, size_t size)
 
 	if (size < sizeof(*n))
 		return 0;
-	if (n->kind == NOTE_LATE)
+	if (n->kind == NOTE_LATE) {
 		ledger_late(&c->ledger, n);
-	else if (n->kind >= NOTE_REPLY_ACKED && n->kind <= NOTE_REPLY_LATE_FINAL)
+	} else if (n->kind >= NOTE_REPLY_ACKED && n->kind <= NOTE_REPLY_LATE_FINAL) {
+		ledger_reply_note(&c->ledger, n);
 		replies_note(c->replies, n, now_ns());
-	else if (is_of_probe(c, n))
+	} else if (is_of_probe(c, n)) {
 		probes_note(c->probes, n, now_ns());
-	else
+	} else {
 		transactions_note(c->transactions, n);
+	}
 	return ++c->notes_taken < NOTES_MAX ? 0 : -EAGAIN;
 }
 
@@ -213,11 +215,17 @@ static int round_of(struct controller *c, uint64_t now)
 		sender_learn_routes(&c->sender, now);
 		sender_bind(&c->sender, now);
 		remember_run(&c->ledger.remembered, now, c->pins.in_force->tunables[TUN_remember]);
+		ledger_look(&c->ledger, now);
 	}
 	/* what passed before a port was bound is counted before anything is sent there */
 	c->notes_taken = 0;
 	ring_buffer__consume(c->notes);
-	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns()) ?: probes_run(c->probes, now_ns());
+	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns());
+	/* no gateway is judged while notes of its answers wait */
+	if (!err && c->notes_taken < NOTES_MAX)
+		err = ledger_run(&c->ledger, now_ns());
+	if (!err)
+		err = probes_run(c->probes, now_ns());
 	sender_flush(&c->sender);
 	if (now >= c->chores_ns) {
 		c->chores_ns = now + CHORES_NS;
@@ -402,8 +410,11 @@ static int adopt(struct controller *c)
 	c->replies = replies_new(&reply_env);
 	c->probes = probes_new(&probe_env);
 	c->notes = ring_buffer__new(c->pins.fd[PIN_notes], on_note, c, NULL);
+	c->ledger.probes = (struct ledger_probes){controller_probe_begin, controller_probe_end, c};
+	if (c->probes && !probes_adopt(c->probes, controller_probes_on, now_ns()))
+		ledger_adopt_gateways(&c->ledger, now_ns());
 	if (!c->transactions || !c->replies || !c->probes || !c->notes || transactions_adopt(c->transactions) ||
-	    probes_adopt(c->probes, controller_probes_on, now_ns())) {
+	    ledger_adopt_calls(&c->ledger, now_ns())) {
 		log_error("cannot take up the transactions under %s: %s", c->config->pin_path, strerror(errno));
 		return -ENOMEM;
 	}

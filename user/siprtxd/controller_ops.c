@@ -185,14 +185,19 @@ static void op_probe_sent(void *ctx, const struct siprtx_gateway_key *gateway)
 	(void)ctx, (void)gateway;
 }
 
+static struct ledger *ledger_of(void *ctx)
+{
+	return &((struct controller *)ctx)->ledger;
+}
+
 static void op_probe_answered(void *ctx, const struct siprtx_gateway_key *gateway, uint16_t code, uint64_t now)
 {
-	(void)ctx, (void)gateway, (void)code, (void)now;
+	ledger_probe(ledger_of(ctx), gateway, code, now);
 }
 
 static void op_probe_missed(void *ctx, const struct siprtx_gateway_key *gateway, uint64_t now)
 {
-	(void)ctx, (void)gateway, (void)now;
+	ledger_probe(ledger_of(ctx), gateway, 0, now);
 }
 
 static void op_probe_lost(void *ctx, const struct siprtx_gateway_key *gateway, uint64_t now)
@@ -202,8 +207,17 @@ static void op_probe_lost(void *ctx, const struct siprtx_gateway_key *gateway, u
 
 bool controller_probes_on(void *ctx, const struct siprtx_gateway_key *gateway)
 {
-	(void)ctx, (void)gateway;
-	return false;
+	return ledger_probe_found(ledger_of(ctx), gateway);
+}
+
+int controller_probe_begin(void *ctx, uint32_t slot, uint64_t now)
+{
+	return probes_begin(((struct controller *)ctx)->probes, slot, now);
+}
+
+void controller_probe_end(void *ctx, const struct siprtx_gateway_key *gateway)
+{
+	probes_end(((struct controller *)ctx)->probes, gateway);
 }
 
 const struct probe_ops controller_probe_ops = {

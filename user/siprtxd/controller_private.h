@@ -54,6 +54,8 @@ extern const struct transaction_ops controller_transaction_ops;
 extern const struct reply_ops controller_reply_ops;
 extern const struct probe_ops controller_probe_ops;
 /* probes_adopt(): is this gateway to be probed on? */
+int controller_probe_begin(void *ctx, uint32_t slot, uint64_t now);
+void controller_probe_end(void *ctx, const struct siprtx_gateway_key *gateway);
 bool controller_probes_on(void *ctx, const struct siprtx_gateway_key *gateway);
 
 /* controller_beat.c: last in a round, says to the XDP programs what this round has shown to be true. */

@@ -40,6 +40,53 @@ static const struct config_gateway *configured(const struct config *config, cons
 	return best;
 }
 
+static struct group *find_group(const struct gateways *g, const char *name)
+{
+	struct group *group = g->groups;
+
+	while (group && strcmp(group->name, name))
+		group = group->next;
+	return group;
+}
+
+/* All groups there are, with none of their gateways called yet. 0 or -ENOMEM. */
+static int make_groups(struct gateways *g)
+{
+	g->called = calloc(g->config->n_gateways + 1, sizeof(*g->called));
+	if (!g->called)
+		return -ENOMEM;
+	for (unsigned i = 0; i < g->config->n_gateways; i++) {
+		const char *name = g->config->gateway[i].group;
+		struct group *group = find_group(g, name);
+
+		if (!*name)
+			continue;
+		if (!group) {
+			group = calloc(1, sizeof(*group));
+			if (!group)
+				return -ENOMEM;
+			strcpy(group->name, name);
+			group->next = g->groups;
+			g->groups = group;
+		}
+		group->uncalled++;
+	}
+	return 0;
+}
+
+static void join_group(struct gateways *g, struct gateway *gw, const struct config_gateway *config)
+{
+	bool *called = &g->called[config - g->config->gateway];
+
+	gw->group = find_group(g, config->group);
+	if (!gw->group)
+		return;
+	gw->group->uncalled -= !*called;
+	*called = true;
+	gw->member.next = gw->group->members;
+	gw->group->members = &gw->member;
+}
+
 static struct gateway *add(struct gateways *g, const struct siprtx_gateway_key *key)
 {
 	const struct config_gateway *config = configured(g->config, key);
@@ -59,6 +106,7 @@ static struct gateway *add(struct gateways *g, const struct siprtx_gateway_key *
 		new->value.on_exhausted = config->on_exhausted;
 		new->value.on_down = config->on_down;
 		strcpy(new->value.group, config->group);
+		join_group(g, new, config);
 	}
 	new->next = g->list;
 	g->list = new;
@@ -72,6 +120,8 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 	struct siprtx_gateway value;
 
 	*g = (struct gateways){.config = config, .fd = pins->fd[PIN_gateways], .room = pins->entries[PIN_gateways]};
+	if (make_groups(g))
+		return -ENOMEM;
 	while (!bpf_map_get_next_key(g->fd, from, &key)) {
 		struct gateway *known = bpf_map_lookup_elem(g->fd, &key, &value) ? NULL : add(g, &key);
 
@@ -93,8 +143,16 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 
 void gateways_close(struct gateways *g)
 {
+	struct group *group;
+
 	tdestroy(g->tree, free);
-	g->tree = g->list = NULL;
+	g->tree = g->list = g->look = NULL;
+	while ((group = g->groups)) {
+		g->groups = group->next;
+		free(group);
+	}
+	free(g->called);
+	g->called = NULL;
 }
 
 struct gateway *gateways_find(struct gateways *g, const uint8_t addr[16], uint16_t port)
@@ -124,7 +182,26 @@ uint32_t gateways_on_exhausted(const struct gateways *g, const struct gateway *g
 	return bpf_map_lookup_elem(g->fd, &gw->key, &there) ? gw->value.on_exhausted : there.on_exhausted;
 }
 
-static void flush(struct gateways *g, struct gateway *gw)
+struct gateway *gateways_look(struct gateways *g)
+{
+	struct gateway *gw = g->look ?: g->list;
+	struct siprtx_gateway there;
+	bool other;
+
+	if (!gw)
+		return NULL;
+	g->look = gw->next;
+	if (bpf_map_lookup_elem(g->fd, &gw->key, &there))
+		return NULL;
+	gw->changed |= there.state != gw->value.state || there.bypass != gw->value.bypass;
+	other = there.admin != gw->value.admin || there.on_down != gw->value.on_down;
+	gw->value.admin = there.admin;
+	gw->value.on_down = there.on_down;
+	gw->changed |= other; /* who wrote them wrote the counts of a moment ago beside them */
+	return other ? gw : NULL;
+}
+
+void gateways_write(struct gateways *g, struct gateway *gw)
 {
 	struct siprtx_gateway now = gw->value, there;
 
@@ -142,5 +219,5 @@ void gateways_flush(struct gateways *g)
 {
 	for (struct gateway *gw = g->list; gw; gw = gw->next)
 		if (gw->changed)
-			flush(g, gw);
+			gateways_write(g, gw);
 }

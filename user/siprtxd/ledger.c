@@ -22,6 +22,10 @@ int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, 
 		bpf_map_lookup_elem(pins->fd[PIN_profile_names], &i, &l->profile[i]);
 	l->gateway = calloc(pins->entries[PIN_slots], sizeof(struct gateway *));
 	err = l->gateway ? gateways_open(&l->gateways, pins, c) : -ENOMEM;
+	if (!err) {
+		l->health = ledger_new_health(l);
+		err = l->health ? 0 : -ENOMEM;
+	}
 	if (!err)
 		err = remember_open(&l->remembered, pins, now_ns);
 	if (err) {
@@ -37,6 +41,7 @@ void ledger_close(struct ledger *l)
 	if (l->gateways.list)
 		gateways_flush(&l->gateways);
 	remember_close(&l->remembered);
+	gateway_health_free(l->health);
 	gateways_close(&l->gateways);
 	free(l->gateway);
 	*l = (struct ledger){};
@@ -83,7 +88,6 @@ static void count(struct gateway *g, const struct siprtx_slot *s, const struct t
 		break;
 	case EV_RESPONSE:
 		v->answered += !s->resp_ns;
-		v->silent = 0;
 		v->last_response_ns = e->ns;
 		v->last_code = e->code;
 		if (e->code >= 200)
@@ -146,6 +150,7 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 	struct call call;
 
 	count(gateway_of(l, slot), &l->pins->slots[slot], e);
+	ledger_judge(l, slot, e);
 	events_call(&l->events, slot, &call);
 	events_write(&l->events, &call, e);
 	if (e->kind == EV_EXHAUSTED && kind_is_response(l->pins->slots[slot].kind))
@@ -181,9 +186,8 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_
 	s->record_seq = seq;
 	record_build(s, &context, &r);
 	recorder_add(l->recorder, &r);
-	/* a call that stands is no route's failure (rule 27) */
-	if (is_silence(end) && !r.in_dialog)
-		gateway_of(l, slot)->value.silent++;
+	if (end == END_NO_RESPONSE && ledger_gateway(l, slot))
+		gateway_health_exhausted(l->health, l->gateway[slot], slot, now_ns);
 }
 
 /* From now on its key alone is there. */
@@ -249,11 +253,15 @@ void ledger_late(struct ledger *l, const struct siprtx_note *n)
 {
 	struct exhausted_call *c = remember_exhausted(&l->remembered, &n->key);
 	struct transaction_event e = {.kind = EV_LATE, .code = n->code, .ns = n->ns, .retry_after = NO_RETRY_AFTER};
+	struct gateway *gw;
 	bool *recorded = !c ? NULL : n->code < 200 ? &c->late_provisional : &c->late_final;
 
 	l->pins->stats[STAT_late_responses]++;
 	if (!c)
 		return;
+	gw = gateways_find(&l->gateways, c->call.addr, c->call.port);
+	if (gw != &l->gateways.others)
+		gateway_health_late(l->health, gw, n->code, n->ns, now_ns());
 	e.nominal_ms = (n->ns - c->call.first_ns) / 1000000;
 	events_write(&l->events, &c->call, &e);
 	/* the first 1xx and the first final: a 200 is repeated until its ACK (13.3.1.4) */

@@ -3,21 +3,32 @@
 #ifndef SIPRTXD_LEDGER_H
 #define SIPRTXD_LEDGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
 #include "events.h"
 #include "gateway.h"
+#include "gateway_health.h"
 #include "pins.h"
 #include "recorder.h"
 #include "remember.h"
 #include "transaction.h"
 
+/* As probes_begin() and probes_end() (probe.h). NULL: nothing can be probed. */
+struct ledger_probes {
+	int (*begin)(void *ctx, uint32_t slot, uint64_t now);
+	void (*end)(void *ctx, const struct siprtx_gateway_key *gateway);
+	void *ctx;
+};
+
 struct ledger {
 	const struct pins *pins;
 	struct events events;
 	struct gateways gateways;
-	struct gateway **gateway; /* by slot, NULL: not looked up yet */
+	struct gateway_health *health;
+	struct ledger_probes probes; /* set by the caller, after ledger_open() */
+	struct gateway **gateway;    /* by slot, NULL: not looked up yet */
 	struct remembered remembered;
 	struct recorder *recorder;
 	struct siprtx_name profile[MAX_PROFILES];
@@ -43,5 +54,24 @@ uint16_t ledger_reply(struct ledger *l, uint32_t slot);
 void ledger_late_replied(struct ledger *l, uint32_t slot, uint16_t code, uint64_t now_ns, uint64_t delay_ns);
 /* A response after the end (NOTE_LATE). */
 void ledger_late(struct ledger *l, const struct siprtx_note *n);
+
+/* ledger_gateways.c: gateways that are judged (gateway_health.h) */
+
+/* NULL: no memory */
+struct gateway_health *ledger_new_health(struct ledger *l);
+/* Goes on with the states in the map, before any transaction is taken up; and with the calls, once they are. */
+void ledger_adopt_gateways(struct ledger *l, uint64_t now_ns);
+int ledger_adopt_calls(struct ledger *l, uint64_t now_ns); /* 0 or -ENOMEM */
+/* A probe that a former controller left: is it to go on? Before ledger_adopt_gateways(). */
+bool ledger_probe_found(struct ledger *l, const struct siprtx_gateway_key *gateway);
+/* A probe was answered with `code`; 0: it was not, until the next one was due. */
+void ledger_probe(struct ledger *l, const struct siprtx_gateway_key *gateway, uint16_t code, uint64_t now_ns);
+/* What an event, or a note of the NOTE_REPLY_ kinds, says about its gateway. */
+void ledger_judge(struct ledger *l, uint32_t slot, const struct transaction_event *e);
+void ledger_reply_note(struct ledger *l, const struct siprtx_note *n);
+/* Takes over what the operator wrote of some gateways: of all in a quarter of a second, called each 10 ms. */
+void ledger_look(struct ledger *l, uint64_t now_ns);
+/* Changes states that are due to change. 0 or -ENOMEM as transactions_run(). */
+int ledger_run(struct ledger *l, uint64_t now_ns);
 
 #endif

@@ -474,7 +474,8 @@ void probes_note(struct probes *p, const struct siprtx_note *n, uint64_t now)
 	struct probe *b = n->slot < p->env.n_slots ? p->of[n->slot] : NULL;
 
 	p->now_ns = now;
-	if (b && n->kind == NOTE_MOVED && word_gen(slot_word(slot_of(p, b))) == word_gen(n->word))
+	/* whichever probe it is of: the word says what is true */
+	if (b && n->kind == NOTE_MOVED)
 		look(p, b);
 }
 

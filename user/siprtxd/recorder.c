@@ -84,6 +84,8 @@ static void log_call(struct recorder *r, const struct siprtx_record *record)
 	char gateway[64], name[sizeof(record->gateway_name) + 4] = "";
 	time_t second = time(NULL);
 
+	if (record_is_of_gateway(record))
+		return; /* the loop has told of it */
 	if (second != r->log_second) {
 		if (r->unlogged)
 			log_info("%llu more calls ended without a final response; the journal names them",
