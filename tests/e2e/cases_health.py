@@ -333,3 +333,59 @@ def health_state_outlives_the_controller():
         softswitch.send(call)
         wait_state(edge, "up")
         expect_equal(events(edge), ["suspect", "down", "up"], "changes")
+
+
+REPLIES = f"{PROFILE}[gateway a]\naddress = {A}:5060\nprofile = short\n[gateway b]\naddress = {B}:5060\nprofile = short\non_exhausted = reply-408\n"
+
+
+@case(seconds=9)
+def health_late_responses_bring_up():
+    """What comes after the end says that the gateway lives: a late 486; a late 180 where siprtx has answered the call, and the 200 to its CANCEL alone."""
+    with Edge(REPLIES, gateways=[f"{B}/24"]) as edge:
+        tune(edge)
+        softswitch, a, b = edge.softswitch(), edge.gateway(), edge.gateway(B)
+        late = make_down(edge, softswitch)[0]
+        a.send(respond(late.message, 486), "10.77.1.2")
+        wait_state(edge, "up", timeout=1)
+        expect_fields(state(edge), state_why="response")
+        calls = make_down(edge, softswitch, B)
+        b.send(respond(calls[0].message, 180), "10.77.1.2")
+        wait_state(edge, "up", B, timeout=1)
+        # down once more, and then nothing but the answer to the CANCEL
+        make_down(edge, softswitch, B)
+        cancel = only([d for d in b.of(calls[0], "CANCEL")][:1], "CANCELs")
+        b.send(respond(cancel.data, 200), "10.77.1.2")
+        wait_state(edge, "up", B, timeout=1)
+        expect_equal(events(edge, B), ["suspect", "down", "up"] * 2, "changes")
+
+
+@case(seconds=8)
+def health_bad_codes_count_as_set():
+    """503 to every call: nothing, until bad_codes has it; then suspect and down, though a 100 comes first. A 486 brings it up."""
+    with Edge(ONE) as edge:
+        tune(edge)
+        final = [503]
+
+        def on(party, arrival):
+            if arrival.data.startswith(b"INVITE "):
+                for code in (100, final[0]):
+                    party.socket.sendto(respond(arrival.data, code), arrival.peer)
+        softswitch = edge.softswitch()
+        edge.gateway(on=on)
+
+        def call():
+            made = softswitch.send(Call())
+            softswitch.wait(made, 2, 1)
+        for _ in range(5):
+            call()
+        time.sleep(0.3)
+        expect_fields(state(edge), state="up", state_changes=0, silent_in_a_row=0)
+        edge.siprtx("set", "bad_codes", "2")
+        time.sleep(0.1)
+        for _ in range(3):
+            call()
+        wait_state(edge, "down", timeout=1)
+        expect_equal([(r["event"], r["reason"]) for r in changes(edge)], [("gateway_suspect", "exhausted"), ("gateway_down", "exhausted")], "records")
+        final[0] = 486
+        call()
+        wait_state(edge, "up", timeout=1)

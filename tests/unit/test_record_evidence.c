@@ -40,8 +40,8 @@ static void record_of_a_gateway(void **state)
 	static const char *const events[] = {"gateway_up", "gateway_suspect", "gateway_down"};
 	static const char *const reasons[] = {"none",	"silent",   "exhausted", "response",
 					      "probed", "operator", "unknown"};
-	static const char *const empty[] = {"profile",	"method", "call_id", "branch",	   "from_tag", "ruri",
-					    "from_uri", "to_uri", "src",     "first_send", "last_send"};
+	static const char *const empty[] = {"profile",	"method", "call_id", "branch", "from_tag",   "ruri",
+					    "from_uri", "to_uri", "src",     "stage",  "first_send", "last_send"};
 	const struct siprtx_gateway_key key = {.addr = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 10}, .port = 5060};
 	const struct record_context context = {.seq = 7,
 					       .now_ns = 2000000,

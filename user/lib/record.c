@@ -283,7 +283,7 @@ json_t *record_json(const struct siprtx_record *r)
 		{"duration_ms", json_integer(r->duration_ms)},
 		{"last_code", json_integer(r->last_code)},
 		{"timer_late_us_max", json_integer(r->late_us_max)},
-		{"stage", json_string(stage_name(r->stage))},
+		{"stage", json_string(of_call ? stage_name(r->stage) : "")},
 		{"icmp", icmp(r)},
 		{"reply", json_integer(r->reply)},
 		{"of_seq", json_integer(r->of_seq), !late},

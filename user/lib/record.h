@@ -43,9 +43,8 @@ static inline bool record_is_of_gateway(const struct siprtx_record *r)
 
 /*
  * The record as a JSON object, keys in the contract's order; owned by the caller (json_decref). NULL: no memory.
- * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060"; of a gateway's record src, first_send and last_send
- * are
- * "". A string that is not UTF-8 is taken as Latin-1.
+ * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060"; of a gateway's record src, stage, first_send and
+ * last_send are "". A string that is not UTF-8 is taken as Latin-1.
  */
 json_t *record_json(const struct siprtx_record *r);
 /* The same as one line with its '\n', to be freed by the caller. NULL: no memory. */

@@ -135,8 +135,8 @@ static int print_tables(const struct cli *cli, const struct gateway *list, unsig
 	if (err)
 		return err;
 	putchar('\n');
-	t = table_new("GATEWAY:NAME:>INVITES:>RESENT:>ANSWERED:>EXHAUSTED:>IN A ROW:>TIMEOUTS:>CANCELLED:>CALLED AGO:"
-		      "RESPONDED AGO");
+	t = table_new("GATEWAY:NAME:>INVITES:>RESENT:>ANSWERED:>EXHAUSTED:>IN A ROW:>TIMEOUTS:>CANCELLED:>CALLED:"
+		      "RESPONDED");
 	for (i = 0; t && i < n; i++)
 		count_row(t, &list[i], now);
 	return cli_print_table(cli, t, 0);

@@ -337,7 +337,6 @@ void gateway_health_probe(struct gateway_health *h, struct gateway *gw, uint16_t
 	struct gateway_signs *g = &gw->signs;
 	bool answered = code && !is_bad(h, code);
 
-	gw->value.probes++;
 	gw->value.probe_answers += code != 0;
 	gw->changed = true;
 	g->missed = answered ? 0 : g->missed + 1;
@@ -346,6 +345,12 @@ void gateway_health_probe(struct gateway_health *h, struct gateway *gw, uint16_t
 		g->heard_ns = g->proved_ns = now;
 		gw->value.silent = gw->value.unanswered = 0;
 	}
+	look(h, gw, now);
+}
+
+void gateway_health_probe_lost(struct gateway_health *h, struct gateway *gw, uint64_t now)
+{
+	gw->signs.probing = false;
 	look(h, gw, now);
 }
 

@@ -78,8 +78,12 @@ void gateway_health_response(struct gateway_health *h, struct gateway *gw, uint3
 void gateway_health_late(struct gateway_health *h, struct gateway *gw, uint16_t code, uint64_t ns, uint64_t now);
 /* The INVITE in this slot ended by END_NO_RESPONSE. The slot is still whole. */
 void gateway_health_exhausted(struct gateway_health *h, struct gateway *gw, uint32_t slot, uint64_t now);
-/* It answered a probe with `code`; 0: it did not, until the next one was due. */
+/*
+ * It answered a probe with `code`; 0: it did not, until the next one was due. Such an answer may still come then. Or:
+ * it is probed no more, though nothing here asked for that.
+ */
 void gateway_health_probe(struct gateway_health *h, struct gateway *gw, uint16_t code, uint64_t now);
+void gateway_health_probe_lost(struct gateway_health *h, struct gateway *gw, uint64_t now);
 /* The operator's fields in its value, on_down or admin, are others. */
 void gateway_health_operator(struct gateway_health *h, struct gateway *gw, uint64_t now);
 /* Does what is due. 0 or -ENOMEM: calls without any answer are not counted any more. */

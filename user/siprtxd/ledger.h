@@ -64,8 +64,10 @@ void ledger_adopt_gateways(struct ledger *l, uint64_t now_ns);
 int ledger_adopt_calls(struct ledger *l, uint64_t now_ns); /* 0 or -ENOMEM */
 /* A probe that a former controller left: is it to go on? Before ledger_adopt_gateways(). */
 bool ledger_probe_found(struct ledger *l, const struct siprtx_gateway_key *gateway);
-/* A probe was answered with `code`; 0: it was not, until the next one was due. */
+/* As probe_ops has them; `code` 0: missed. */
+void ledger_probe_sent(struct ledger *l, const struct siprtx_gateway_key *gateway);
 void ledger_probe(struct ledger *l, const struct siprtx_gateway_key *gateway, uint16_t code, uint64_t now_ns);
+void ledger_probe_lost(struct ledger *l, const struct siprtx_gateway_key *gateway, uint64_t now_ns);
 /* What an event, or a note of the NOTE_REPLY_ kinds, says about its gateway. */
 void ledger_judge(struct ledger *l, uint32_t slot, const struct transaction_event *e);
 void ledger_reply_note(struct ledger *l, const struct siprtx_note *n);

@@ -112,11 +112,19 @@ int ledger_adopt_calls(struct ledger *l, uint64_t now_ns)
 	return gateway_health_adopt_calls(l->health, now_ns);
 }
 
+/* NULL: there is no room for it. */
+static struct gateway *find(struct ledger *l, const struct siprtx_gateway_key *key)
+{
+	struct gateway *gw = gateways_find(&l->gateways, key->addr, key->port);
+
+	return gw == &l->gateways.others ? NULL : gw;
+}
+
 bool ledger_probe_found(struct ledger *l, const struct siprtx_gateway_key *gateway)
 {
-	struct gateway *gw = gateways_find(&l->gateways, gateway->addr, gateway->port);
+	struct gateway *gw = find(l, gateway);
 
-	if (gw == &l->gateways.others || gw->value.state == GATEWAY_UP)
+	if (!gw || gw->value.state == GATEWAY_UP)
 		return false;
 	gateway_health_probed(gw);
 	return true;
@@ -124,10 +132,28 @@ bool ledger_probe_found(struct ledger *l, const struct siprtx_gateway_key *gatew
 
 void ledger_probe(struct ledger *l, const struct siprtx_gateway_key *gateway, uint16_t code, uint64_t now_ns)
 {
-	struct gateway *gw = gateways_find(&l->gateways, gateway->addr, gateway->port);
+	struct gateway *gw = find(l, gateway);
 
-	if (gw != &l->gateways.others)
+	if (gw)
 		gateway_health_probe(l->health, gw, code, now_ns);
+}
+
+void ledger_probe_lost(struct ledger *l, const struct siprtx_gateway_key *gateway, uint64_t now_ns)
+{
+	struct gateway *gw = find(l, gateway);
+
+	if (gw)
+		gateway_health_probe_lost(l->health, gw, now_ns);
+}
+
+void ledger_probe_sent(struct ledger *l, const struct siprtx_gateway_key *gateway)
+{
+	struct gateway *gw = find(l, gateway);
+
+	if (!gw)
+		return;
+	gw->value.probes++;
+	gw->changed = true;
 }
 
 void ledger_judge(struct ledger *l, uint32_t slot, const struct transaction_event *e)
