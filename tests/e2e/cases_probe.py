@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""OPTIONS of siprtx to gateways that are not up, and what becomes of their answers (rule 51)."""
+"""OPTIONS of siprtx to gateways that are not up, and what becomes of their answers (rule 52)."""
 import re
 import time
 
@@ -65,7 +65,7 @@ def unasked(softswitch):
 
 
 @case(seconds=9)
-def rule_51_from_suspect_to_up():
+def rule_52_from_suspect_to_up():
     """OPTIONS from the softswitch's own address and port, at once and then at the interval, each another one, whole and with the TTL of the INVITE; two answers in a row and the gateway is up; none of them reaches the softswitch."""
     with Edge(ONE) as edge, Capture(edge.gw_ns, "g0") as wire:
         softswitch, gateway = edge.softswitch(), Gateway(edge)
@@ -108,7 +108,7 @@ def rule_51_from_suspect_to_up():
 
 
 @case(seconds=7)
-def rule_51_the_softswitch_pings_by_itself():
+def rule_52_the_softswitch_pings_by_itself():
     """The softswitch's own OPTIONS to the same gateway, and their answers, pass byte for byte and are not sent again; those of siprtx go on beside them."""
     with Edge(ONE) as edge:
         softswitch, gateway = edge.softswitch(), Gateway(edge)
@@ -127,7 +127,7 @@ def rule_51_the_softswitch_pings_by_itself():
 
 
 @case(seconds=10)
-def rule_51_killed_controller():
+def rule_52_killed_controller():
     """kill -9: an answer that comes while nobody is there is absorbed and counts; a new controller goes on in step, with one slot, until the gateway is up."""
     with Edge(ONE) as edge:
         softswitch, gateway = edge.softswitch(), Gateway(edge)
@@ -156,7 +156,7 @@ def rule_51_killed_controller():
 
 
 @case(seconds=7)
-def rule_51_host():
+def rule_52_host():
     """mode = host: OPTIONS from this host's own address, whole; their answers do not reach its socket; the gateway is up."""
     with Edge(ONE, **HOST) as edge, Capture(edge.gw_ns, "g0") as wire:
         softswitch, gateway = host(edge), Gateway(edge)
@@ -173,7 +173,7 @@ def rule_51_host():
 
 
 @case(seconds=7)
-def rule_51_ipv6():
+def rule_52_ipv6():
     """The same over IPv6."""
     with Edge(SIX) as edge, Capture(edge.gw_ns, "g0") as wire:
         softswitch, gateway = edge.softswitch("fd77:1::2"), Gateway(edge, "fd77:2::2")
@@ -213,7 +213,7 @@ def rule_46_51_what_is_no_answer():
 
 
 @case(seconds=8)
-def rule_51_live():
+def rule_52_live():
     """probe 0: none is sent; another interval: at once."""
     with Edge(ONE) as edge:
         softswitch, gateway = edge.softswitch(), Gateway(edge)

@@ -258,8 +258,8 @@ static void rule_51_copies_wait_for_the_answer(void **state)
 	assert_false(invite_dropped("z9hG4bKw1"));
 	assert_false(request_dropped("ACK", "z9hG4bKw1"));
 	edge.pins.meta->heartbeat[0] = beat;
-	assert_int_equal(s->word, word_moved(word, ST_TERMINATED, STAGE_NOTHING, 0) | END_GATEWAY_DOWN << 12 |
-					 WORD_REPLIED);
+	assert_int_equal(s->word,
+			 word_moved(word, ST_TERMINATED, STAGE_NOTHING, 0) | END_GATEWAY_DOWN << 12 | WORD_REPLIED);
 	/* sent on: an ordinary one */
 	s->bypass = BYPASS_NONE;
 	s->word = word;

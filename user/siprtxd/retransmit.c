@@ -86,6 +86,10 @@ static uint64_t ahead(const struct transactions *t, uint32_t slot)
 static enum siprtx_stat stat_of(int err)
 {
 	switch (err) {
+	case -EAGAIN:
+		return STAT_ring_full;
+	case -EHOSTUNREACH:
+		return STAT_no_neighbour;
 	case -EDQUOT:
 		return STAT_over_budget;
 	case -EMSGSIZE:
@@ -147,7 +151,7 @@ void txn_send_first(struct transactions *t, uint32_t slot, uint64_t now)
 		t->env.stats[STAT_sends]++;
 		txn_tell(t, slot, EV_SEND, word_code(word), now);
 	} else if (err != -EBUSY) {
-		t->env.stats[err == -EAGAIN ? STAT_ring_full : err == -EHOSTUNREACH ? STAT_no_neighbour : stat_of(err)]++;
+		t->env.stats[stat_of(err)]++;
 	}
 	txn_begin_wait(t, slot, 0, now, now);
 }
