@@ -119,7 +119,7 @@ static void every_member_is_a_variable(void **state)
 	json_t *value;
 
 	(void)state;
-	for (uint8_t event = RECORD_EXHAUSTED; event <= RECORD_GATEWAY_DOWN; event++) {
+	for (unsigned event = RECORD_EXHAUSTED; event <= RECORD_GATEWAY_DOWN; event++) {
 		const struct siprtx_record r = {.event = event, .truncated = 1}, other = {.event = RECORD_EXHAUSTED};
 		json_t *object = record_json(&r);
 
