@@ -80,7 +80,7 @@ test: ## every layer of tests, closes with "N passed, N failed" (root)
 # Unit tests link the pure parts of the library: no root, no kernel.
 $(B)/unit/%: tests/unit/%.c $(B)/libsiprtx.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/unit -o $@ $< $(B)/libsiprtx.a $(LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests/unit -Iuser/notify -o $@ $< $(B)/libsiprtx.a $(LIBS) -lcmocka
 unit: $(UNIT) ## unit tests
 	@$(call run_each,$(UNIT),tests/unit)
 
