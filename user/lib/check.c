@@ -20,6 +20,7 @@
 #include "check_conntrack.h"
 #include "check_link.h"
 #include "check_netfilter.h"
+#include "check_notify.h"
 #include "check_rights.h"
 #include "head.h"
 #include "load.h"
@@ -263,4 +264,6 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 		check_forwarding(c, problems);
 	check_patience(c, problems);
 	check_replies(c, problems);
+	if (purpose == CHECK_ALL)
+		check_notify(c, problems);
 }

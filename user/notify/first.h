@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a consumer that nobody knows yet is told of before all else: the gateways that are not up. */
+#ifndef SIPRTX_NOTIFY_FIRST_H
+#define SIPRTX_NOTIFY_FIRST_H
+
+#include "feed.h"
+
+struct first {
+	struct siprtx_record *record; /* owned */
+	unsigned n, at;
+};
+
+/*
+ * The record by which each gateway became what it is, as far as it is one of `events` (bits 1 << RECORD_*). Where the
+ * map `exhausted` has it no more it is made from the map `gateways`, with seq 0.
+ */
+void first_collect(struct first *first, const struct feed *feed, uint32_t events);
+/* The next one; NULL: no more. */
+struct siprtx_record *first_peek(struct first *first);
+void first_pop(struct first *first);
+void first_free(struct first *first);
+
+#endif
