@@ -7,7 +7,9 @@
  * A record is taken when its program begins. So it is run once, also across a crash of siprtx-notify but for one that
  * falls between the two. `at_once` of them run beside each other, but two states of one gateway one after the other.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pipe2, what posix_spawn has beyond POSIX */
+#endif
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
