@@ -229,6 +229,7 @@ int loop_run(struct config *config, loop_config again, void *arg)
 	strcpy(l->pin_path, config->pin_path);
 	strcpy(l->journal, config->journal);
 	feed_init(&l->feed, l->journal);
+	l->told = 1; /* nothing yet */
 	err = open_state(l);
 	if (!err)
 		err = open_signals(l);
