@@ -26,14 +26,15 @@ def stream(name):
 class Notifier:
     """The program; started with it, .log() is what it said."""
 
-    def __init__(self, edge, arguments=(), start=True):
-        self.edge, self.path, self.arguments = edge, f"{edge.directory}/siprtx-notify.log", arguments
+    def __init__(self, edge, prefix=(), start=True):
+        """`prefix`: a command that runs it, as setpriv does."""
+        self.edge, self.path, self.prefix = edge, f"{edge.directory}/siprtx-notify.log", prefix
         if start:
             self.start()
 
-    def start(self, **keywords):
+    def start(self):
         with open(self.path, "a") as log:
-            self.process = self.edge.popen(self.edge.edge_ns, f"{BUILD}/siprtx-notify", "-c", self.edge.configuration_path, *self.arguments, stdout=log, stderr=log, **keywords)
+            self.process = self.edge.popen(self.edge.edge_ns, *(self.prefix or [f"{BUILD}/siprtx-notify"]), "-c", self.edge.configuration_path, stdout=log, stderr=log)
         return self
 
     def log(self):
