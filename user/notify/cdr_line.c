@@ -78,8 +78,8 @@ static struct column host(const uint8_t addr[16], uint16_t port)
 
 size_t cdr_line(const struct siprtx_record *r, char line[CDR_LINE])
 {
-	struct column gateway = *r->gateway_name ? clean(r->gateway_name, sizeof(r->gateway_name))
-						 : host(r->daddr, r->dport);
+	struct column gateway =
+		*r->gateway_name ? clean(r->gateway_name, sizeof(r->gateway_name)) : host(r->daddr, r->dport);
 	int n = snprintf(line, CDR_LINE,
 			 "%s|%s|%s|%s|0|%s|callee|%s|%s|%s|%s|%" PRIu32 "|%u|%u|%s|%s|%" PRIu64 "|%" PRIu64 "\n",
 			 number(r->from_uri).s, number(r->ruri).s, local(r->first_send_ms).s, local(r->ts_ms).s,

@@ -143,9 +143,10 @@ static int find_elsewhere(struct feed *f, struct journal_place *place, uint64_t 
 	*mapped = false;
 	/* what the map has is told all the same */
 	if (err && err != -ENOENT && err != f->journal_error)
-		log_warning("the journal %s cannot be read: %s. What is no longer in the map exhausted is not told; give "
-			    "siprtx-notify's user the right to read it.",
-			    f->journal.path, strerror(-err));
+		log_warning(
+			"the journal %s cannot be read: %s. What is no longer in the map exhausted is not told; give "
+			"siprtx-notify's user the right to read it.",
+			f->journal.path, strerror(-err));
 	f->journal_error = err;
 	if (!err && *found == seq)
 		return 0;

@@ -15,16 +15,16 @@
 #include "sinks.h"
 
 /*
- * Nothing wakes a reader of the map when a record is in it, so its number is looked at: often while calls fail, and less
- * often, but soon enough for who takes the next gateway by it, while none does.
+ * Nothing wakes a reader of the map when a record is in it, so its number is looked at: often while calls fail, and
+ * less often, but soon enough for who takes the next gateway by it, while none does.
  */
-#define BUSY_MS	  5
-#define IDLE_MS	  20
-#define CLOSED_MS 100 /* no maps */
-#define BUSY_NS	  2000000000ull
-#define LOOK_NS	  100000000ull /* are the maps still the same, or there by now? */
-#define KEEP_NS	  1000000000ull
-#define EVENTS	  64
+#define BUSY_MS	   5
+#define IDLE_MS	   20
+#define CLOSED_MS  100 /* no maps */
+#define BUSY_NS	   2000000000ull
+#define LOOK_NS	   100000000ull /* are the maps still the same, or there by now? */
+#define KEEP_NS	   1000000000ull
+#define EVENTS	   64
 #define LAST_TURNS 100
 
 struct loop {
@@ -55,13 +55,15 @@ static void say_open(struct loop *l, int err)
 		log_info("nothing is loaded under %s yet; siprtx-notify waits for siprtxd", path);
 		break;
 	case -EPROTO:
-		log_error("the maps under %s are of another version of siprtx. Start the siprtx-notify that came with the "
+		log_error("the maps under %s are of another version of siprtx. Start the siprtx-notify that came with "
+			  "the "
 			  "siprtxd that runs.",
 			  path);
 		break;
 	case -EACCES:
 	case -EPERM:
-		log_error("no right to write the map %s/notify. Run siprtx-notify as the user that siprtxd runs as, or as "
+		log_error("no right to write the map %s/notify. Run siprtx-notify as the user that siprtxd runs as, or "
+			  "as "
 			  "root.",
 			  path);
 		break;
@@ -137,8 +139,9 @@ static void configure_again(struct loop *l, loop_config again, void *arg)
 
 	l->again = false;
 	if (config && (strcmp(config->pin_path, l->pin_path) || strcmp(config->journal, l->journal))) {
-		log_error("pin_path and journal stay as they were at the start of siprtx-notify. Restart it, or put them "
-			  "back; nothing of the configuration was taken over.");
+		log_error(
+			"pin_path and journal stay as they were at the start of siprtx-notify. Restart it, or put them "
+			"back; nothing of the configuration was taken over.");
 	} else if (!config) {
 		log_error("the former configuration stays in use. Mend the file and send SIGHUP again.");
 	} else if (!sinks_configure(&l->sinks, config)) {
@@ -205,7 +208,8 @@ static int open_state(struct loop *l)
 	if (err == -EWOULDBLOCK)
 		log_error("another siprtx-notify serves the journal %s. End that one first.", l->journal);
 	else if (err)
-		log_error("the folder of the journal %s cannot be written: %s. Run siprtx-notify as the user that siprtxd "
+		log_error("the folder of the journal %s cannot be written: %s. Run siprtx-notify as the user that "
+			  "siprtxd "
 			  "runs as, or as root.",
 			  l->journal, strerror(-err));
 	return err;

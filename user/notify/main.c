@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* siprtx-notify: tells consumers ([notify NAME]) of what siprtxd records; a process of its own, for it runs programs. */
+/* siprtx-notify: tells consumers ([notify NAME]) of what siprtxd records; a process of its own, for it runs programs.
+ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +95,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 	}
 	if (optind == argc)
 		return -1;
-	fprintf(stderr, "siprtx-notify: %s is one argument too many; a file is named with -c FILE, see siprtx-notify --help\n",
+	fprintf(stderr,
+		"siprtx-notify: %s is one argument too many; a file is named with -c FILE, see siprtx-notify --help\n",
 		argv[optind]);
 	return USAGE_ERROR;
 }

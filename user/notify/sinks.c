@@ -19,7 +19,7 @@
 #define NUMBER_JUMP 1000000000ull /* numbers begun anew by the clock, not records that were lost */
 
 struct sink_slot {
-	struct sink sink; /* first: sink_failed() and the others find the rest by it */
+	struct sink sink;	   /* first: sink_failed() and the others find the rest by it */
 	struct siprtx_sink shadow; /* its place while no maps are there */
 	struct journal_place place;
 	struct first first; /* what it is told of before all else */
@@ -51,8 +51,7 @@ void sink_failed(struct sink *s, const char *format, ...)
 		log_debug("notify %s: %s", s->config->name, error);
 	s->status->failed++;
 	s->status->error_ns = now_ns();
-	snprintf(s->status->error, sizeof(s->status->error), "%.*s", SINK_ERROR - 1,
-		 error);
+	snprintf(s->status->error, sizeof(s->status->error), "%.*s", SINK_ERROR - 1, error);
 }
 
 void sink_delivered(struct sink *s, uint64_t now)
@@ -220,11 +219,8 @@ static struct sink_slot *new_slot(struct sinks *s, unsigned index, const struct 
 	if (!slot)
 		return NULL;
 	slot->index = index;
-	slot->sink = (struct sink){.kind = kinds[n->kind],
-				   .config = n,
-				   .status = &slot->shadow,
-				   .epoll = s->epoll,
-				   .feed = s->feed};
+	slot->sink = (struct sink){
+		.kind = kinds[n->kind], .config = n, .status = &slot->shadow, .epoll = s->epoll, .feed = s->feed};
 	set_name(&slot->sink, &slot->shadow);
 	return slot;
 }

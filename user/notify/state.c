@@ -75,9 +75,10 @@ void state_write(struct state *s, const char *text, int sync)
 	copy = strdup(text);
 	err = copy ? replace(s, text, sync) : -ENOMEM;
 	if (err && err != s->error)
-		log_warning("%s cannot be written: %s. After `siprtx unload` or a reboot consumers may be told again of "
-			    "what they know; make room or mend it, it is tried again every second.",
-			    s->path, strerror(-err));
+		log_warning(
+			"%s cannot be written: %s. After `siprtx unload` or a reboot consumers may be told again of "
+			"what they know; make room or mend it, it is tried again every second.",
+			s->path, strerror(-err));
 	if (!err && s->error)
 		log_info("%s is written again", s->path);
 	s->error = err;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kind = stream: subscribers on a Unix stream socket get JSON Lines, as the journal has them. Each has a number of its own
- * from which it reads on, and nothing is kept for one that is slow beyond what is in its socket and the line it did not
- * take whole.
+ * kind = stream: subscribers on a Unix stream socket get JSON Lines, as the journal has them. Each has a number of its
+ * own from which it reads on, and nothing is kept for one that is slow beyond what is in its socket and the line it did
+ * not take whole.
  */
 #define _GNU_SOURCE /* accept4 */
 #include <errno.h>
@@ -23,14 +23,14 @@
 #include "stream_request.h"
 
 #define SUBSCRIBERS 64
-#define BATCH	    64	       /* lines for one subscriber, before it is the next one's turn */
+#define BATCH	    64		 /* lines for one subscriber, before it is the next one's turn */
 #define REQUEST_NS  100000000ull /* to say from where; later it is from the time of connecting */
 
 struct subscriber {
-	int fd; /* -1: none */
+	int fd;	    /* -1: none */
 	bool asked; /* or its time is over */
-	bool full; /* its socket is */
-	bool said; /* it has shut down its side, and reads on */
+	bool full;  /* its socket is */
+	bool said;  /* it has shut down its side, and reads on */
 	uint64_t since_ns;
 	uint64_t seq; /* of the next record for it; 0: not known before maps are there */
 	char request[64];
@@ -63,7 +63,8 @@ static int clear_path(const struct sockaddr_un *at)
 		return -errno;
 	if (lstat(at->sun_path, &st))
 		err = errno == ENOENT ? 0 : -errno;
-	else if (!S_ISSOCK(st.st_mode) || !connect(fd, (const struct sockaddr *)at, sizeof(*at)) || errno != ECONNREFUSED)
+	else if (!S_ISSOCK(st.st_mode) || !connect(fd, (const struct sockaddr *)at, sizeof(*at)) ||
+		 errno != ECONNREFUSED)
 		err = -EADDRINUSE;
 	else if (unlink(at->sun_path))
 		err = -errno;
@@ -183,7 +184,8 @@ static int watch(struct sink *s, const struct subscriber *sub)
 static bool flush(struct sink *s, struct subscriber *sub, uint64_t now)
 {
 	while (sub->rest) {
-		ssize_t n = send(sub->fd, sub->rest + sub->rest_at, sub->rest_n - sub->rest_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(sub->fd, sub->rest + sub->rest_at, sub->rest_n - sub->rest_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -229,8 +231,9 @@ static bool put(struct subscriber *sub, const char *line, size_t n, uint64_t seq
 static bool put_gap(struct subscriber *sub, uint64_t from, uint64_t to)
 {
 	char line[128];
-	int n = snprintf(line, sizeof(line), "{\"schema_version\":1,\"event\":\"gap\",\"from\":%" PRIu64 ",\"to\":%" PRIu64
-					     "}\n", from, to);
+	int n = snprintf(line, sizeof(line),
+			 "{\"schema_version\":1,\"event\":\"gap\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}\n", from,
+			 to);
 
 	return put(sub, line, n, 0);
 }
@@ -307,7 +310,8 @@ static void stream_run(struct sink *s, uint64_t now)
 
 static void refuse(struct sink *s, struct subscriber *sub)
 {
-	static const char why[] = "{\"schema_version\":1,\"event\":\"error\",\"error\":\"write from SEQ or from end\"}\n";
+	static const char why[] =
+		"{\"schema_version\":1,\"event\":\"error\",\"error\":\"write from SEQ or from end\"}\n";
 
 	if (send(sub->fd, why, strlen(why), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("notify %s: a subscriber was gone before it could be refused", s->config->name);
