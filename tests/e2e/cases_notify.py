@@ -114,9 +114,9 @@ def notify_tells_of_a_gap():
 CALLS, RATE = 10000, 650
 
 
-def storm(edge, trouble=None, subscribers=2):
+def storm(edge, name, trouble=None, subscribers=2):
     """10,000 exhausted calls; each subscriber hangs up about every second. Judges that all is told once."""
-    path = socket_of("storm")
+    path = socket_of(name)
     softswitch = edge.softswitch()
     edge.gateway()
     wait_until(lambda: os.path.exists(path), 5)
@@ -143,9 +143,9 @@ def storm(edge, trouble=None, subscribers=2):
 @case(seconds=30)
 def notify_stream_10000_calls():
     """10,000 exhausted calls, subscribers that hang up and come back every second: every number once, as in the journal."""
-    with Edge(SHORT + stream("storm"), max_transactions=16384) as edge:
+    with Edge(SHORT + stream("calls"), max_transactions=16384) as edge:
         Notifier(edge)
-        said = storm(edge)
+        said = storm(edge, "calls")
         expect(len(journal_lines(edge)) == CALLS, f"{said}, wanted {CALLS}")
         return said
 
@@ -153,25 +153,25 @@ def notify_stream_10000_calls():
 @case(seconds=35)
 def notify_stream_siprtxd_killed():
     """The same while siprtxd is killed again and again."""
-    with Edge(SHORT + stream("storm"), max_transactions=16384) as edge:
+    with Edge(SHORT + stream("killed"), max_transactions=16384) as edge:
         Notifier(edge)
 
         def trouble():
             edge.kill()
             edge.launch()
-        return storm(edge, trouble)
+        return storm(edge, "killed", trouble)
 
 
 @case(seconds=35)
 def notify_stream_notifier_killed():
     """The same while siprtx-notify is killed again and again."""
-    with Edge(SHORT + stream("storm"), max_transactions=16384) as edge:
+    with Edge(SHORT + stream("again"), max_transactions=16384) as edge:
         notifier = Notifier(edge)
 
         def trouble():
             notifier.kill()
             notifier.start()
-        return storm(edge, trouble)
+        return storm(edge, "again", trouble)
 
 
 def memory_kb(process):
@@ -260,6 +260,15 @@ def cdr_lines(folder):
     return lines
 
 
+def fill_up(path):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(fd, bytes(4096))
+    except OSError:
+        os.close(fd)
+
+
 @case(seconds=15)
 def notify_cdr_files():
     """A line a call with the columns of the manual, by the hour; none lost or doubled by a kill -9, nor by a full disk, which status names."""
@@ -287,12 +296,7 @@ def notify_cdr_files():
             notifier.kill()
             notifier.start()
         expect(wait_until(lambda: len(cdr_lines(folder)) >= 61, 5), f"{len(cdr_lines(folder))} lines, wanted 61")
-        with open(f"{folder}/fill", "wb") as f:
-            try:
-                while f.write(bytes(4096)):
-                    f.flush()
-            except OSError:
-                pass
+        fill_up(f"{folder}/fill")
         send_calls(softswitch, 60, 200)
         sink = notifier.wait_sink("c", lambda s: s["error"])
         expect(sink and "No space left" in sink["error"] and sink["lag"] > 0, f"status of a full disk: {sink}")

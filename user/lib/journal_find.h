@@ -14,7 +14,7 @@
 
 struct journal_reader {
 	char path[PATH_MAX];
-	int fd;		/* -1: not open */
+	int fd;		 /* -1: not open */
 	uint64_t opened; /* times: a place in a former file is none in this one */
 	char line[JOURNAL_LINE + 1];
 };

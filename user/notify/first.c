@@ -85,6 +85,36 @@ void first_collect(struct first *first, const struct feed *feed, uint32_t events
 	qsort(first->record, first->n, sizeof(*first->record), by_seq);
 }
 
+bool first_keep(struct first *first, const struct siprtx_record *r)
+{
+	struct siprtx_record *longer;
+	unsigned i;
+
+	if (r->event < RECORD_GATEWAY_UP)
+		return false;
+	for (i = first->at; i < first->n; i++)
+		if (first->record[i].dport == r->dport && !memcmp(first->record[i].daddr, r->daddr, sizeof(r->daddr)))
+			break;
+	/* the order stays that of the numbers */
+	if (i < first->n) {
+		memmove(&first->record[i], &first->record[i + 1], (first->n - i - 1) * sizeof(*r));
+		first->record[first->n - 1] = *r;
+		return true;
+	}
+	if (first->n - first->at >= FIRST_KEPT)
+		return false;
+	if (first->at)
+		memmove(first->record, first->record + first->at, (first->n - first->at) * sizeof(*r));
+	first->n -= first->at;
+	first->at = 0;
+	longer = realloc(first->record, (first->n + 1) * sizeof(*r));
+	if (!longer)
+		return false;
+	first->record = longer;
+	first->record[first->n++] = *r;
+	return true;
+}
+
 struct siprtx_record *first_peek(struct first *first)
 {
 	return first->at < first->n ? &first->record[first->at] : NULL;

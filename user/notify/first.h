@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a consumer that nobody knows yet is told of before all else: the gateways that are not up. */
+/*
+ * What a consumer is told of before all else: one that nobody knows yet of the gateways that are not up, one that was
+ * slow or away of what became last of each gateway meanwhile.
+ */
 #ifndef SIPRTX_NOTIFY_FIRST_H
 #define SIPRTX_NOTIFY_FIRST_H
 
 #include "feed.h"
+
+#define FIRST_KEPT 64
 
 struct first {
 	struct siprtx_record *record; /* owned */
@@ -15,6 +20,11 @@ struct first {
  * map `exhausted` has it no more it is made from the map `gateways`, with seq 0.
  */
 void first_collect(struct first *first, const struct feed *feed, uint32_t events);
+/*
+ * Keeps a gateway's record that would be given up, in place of an older one of that gateway. False: it is none of a
+ * gateway's, or FIRST_KEPT are kept already.
+ */
+bool first_keep(struct first *first, const struct siprtx_record *r);
 /* The next one; NULL: no more. */
 struct siprtx_record *first_peek(struct first *first);
 void first_pop(struct first *first);

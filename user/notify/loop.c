@@ -171,6 +171,7 @@ static void serve(struct loop *l, loop_config again, void *arg)
 		if (now >= l->keep_ns) {
 			l->keep_ns = now + KEEP_NS;
 			sinks_keep(&l->sinks, false);
+			sd_notify(0, "WATCHDOG=1");
 		}
 		n = epoll_wait(l->epoll, events, EVENTS, pause_after(l, more, now));
 		now = now_ns();
@@ -228,6 +229,7 @@ int loop_run(struct config *config, loop_config again, void *arg)
 	strcpy(l->pin_path, config->pin_path);
 	strcpy(l->journal, config->journal);
 	feed_init(&l->feed, l->journal);
+	l->told = 1; /* nothing yet */
 	err = open_state(l);
 	if (!err)
 		err = open_signals(l);

@@ -8,8 +8,8 @@
 typedef struct config *(*loop_config)(void *arg);
 
 /*
- * Tells consumers what siprtxd records until SIGTERM or SIGINT; waits while nothing is loaded. SIGHUP: the configuration
- * again. Takes `config`. 0, or -errno with a sentence logged.
+ * Tells consumers what siprtxd records until SIGTERM or SIGINT; waits while nothing is loaded. SIGHUP: the
+ * configuration again. Takes `config`. 0, or -errno with a sentence logged.
  */
 int loop_run(struct config *config, loop_config again, void *arg);
 

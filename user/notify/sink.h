@@ -26,8 +26,8 @@ struct sink_kind {
 	void (*close)(struct sink *s);
 	/*
 	 * The next record that the consumer wants. 0: taken, the cursor goes on; -EAGAIN: not now, the same one is
-	 * offered again; another -errno: it is lost, and sink_failed() was told. NULL: it reads s->feed itself, in run(),
-	 * and keeps s->status->next_seq.
+	 * offered again; another -errno: it is lost, and sink_failed() was told. NULL: it reads s->feed itself, in
+	 * run(), and keeps s->status->next_seq.
 	 */
 	int (*take)(struct sink *s, const struct siprtx_record *r, uint64_t now);
 	/* Time-outs, a retry that is due. NULL: none. Called after each turn of the loop, at least each 100 ms. */

@@ -292,7 +292,9 @@ static void give_up(struct sinks *s, struct sink_slot *slot, uint64_t next)
 	const struct config_notify *config = slot->sink.config;
 	struct siprtx_sink *status = slot->sink.status;
 	bool limited = config->kind == NOTIFY_JSONRPC || config->kind == NOTIFY_EXEC;
-	uint64_t n = cursor_too_many(status->next_seq, next, limited ? config->queue : 0), wanted = 0;
+	uint64_t n = cursor_too_many(status->next_seq, next, limited ? config->queue : 0);
+	/* of what the map has no more, all count */
+	uint64_t gone = n > MAX_RECORDS ? n - MAX_RECORDS : 0, wanted = gone;
 	struct siprtx_record r;
 
 	if (!n) {
@@ -301,11 +303,11 @@ static void give_up(struct sinks *s, struct sink_slot *slot, uint64_t next)
 			slot->giving_up = false;
 		return;
 	}
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t seq = status->next_seq + i;
+	for (uint64_t i = gone; i < n; i++) {
+		bool known = feed_peek(s->feed, status->next_seq + i, &r);
 
-		/* of what the map has no more, all count */
-		if (i >= MAX_RECORDS || !feed_peek(s->feed, seq, &r) || config->events & 1u << r.event)
+		/* how a gateway is at last is told in any case */
+		if (!known || (config->events & 1u << r.event && !first_keep(&slot->first, &r)))
 			wanted++;
 	}
 	if (wanted)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * notify.state beside the journal: from which record each consumer goes on, across an unload and a reboot. While the maps
- * are loaded the map `notify` says it better.
+ * notify.state beside the journal: from which record each consumer goes on, across an unload and a reboot. While the
+ * maps are loaded the map `notify` says it better.
  */
 #ifndef SIPRTX_NOTIFY_STATE_H
 #define SIPRTX_NOTIFY_STATE_H

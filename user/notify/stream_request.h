@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "from SEQ" or "from end", without its end; a '\r' there is no harm. 0: *seq is SEQ, untouched for the end. -EINVAL. */
+/* "from SEQ" or "from end", without its end; a '\r' there is no harm. 0: *seq is SEQ, untouched for the end. -EINVAL.
+ */
 static inline int stream_request(const char *line, uint64_t *seq)
 {
 	size_t n = strlen(line);

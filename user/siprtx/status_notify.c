@@ -113,7 +113,7 @@ json_t *status_notify_json(const struct cli *cli, const struct status *s)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < cli->config.n_notify; i++)
-		json_array_append_new(
-			list, consumer_json(s, &cli->config.notify[i], place_of(cli, &cli->config.notify[i])));
+		json_array_append_new(list,
+				      consumer_json(s, &cli->config.notify[i], place_of(cli, &cli->config.notify[i])));
 	return json_pack("{s:b, s:o}", "running", is_running(cli, s), "consumers", list);
 }
