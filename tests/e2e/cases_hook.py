@@ -9,7 +9,7 @@ import threading
 import time
 
 from case import case, expect, expect_equal, expect_times
-from edge import Edge, in_namespace, run, tool, wait_until
+from edge import ROOT, Edge, in_namespace, run, tool, wait_until
 from notifier import Notifier
 from sip import Call
 
@@ -270,6 +270,46 @@ def softswitch_away_gets_the_last_state():
                 notify.wait(name, sent=5)
                 expect_equal(states(peer)[4:], [("i", "sip:192.0.2.11:5060"), ("a", f"sip:{GATEWAY}:5060")], f"what {name} was told then")
                 peer.close()
+
+
+@case(seconds=8)
+def state_outlives_the_queue():
+    """More records than `queue` while nobody is there: the oldest are given up and counted, but how each gateway is at last is told."""
+    with Edge() as edge:
+        to = f"unix:{edge.directory}/rpc.sock"
+        event = 'exhausted = {{"jsonrpc": "2.0", "method": "raise_event", "params": ["E", 1, "${{call_id}}"], "id": ${{seq}}}}\n'
+        with Notify(edge, jsonrpc("k", to, SET_STATE + event, queue=10)) as notify:
+            notify.record("down", "up")
+            notify.record("down", address="192.0.2.11")
+            first = notify.record(*["call"] * 50)
+            notify.record("up", "down")
+            notify.wait("k", dropped=42)
+            peer = Softswitch(edge, to, ok)
+            notify.wait("k", lag=0, error=None, timeouts=0)
+            told = states(peer)
+            of_gateway = [s for s in told if s[0] != "E"]
+            expect_equal({uri: state for state, uri in of_gateway}, {f"sip:{GATEWAY}:5060": "i", "sip:192.0.2.11:5060": "i"}, f"last states, of {told}")
+            expect_equal([r["id"] for r in peer.got if r["method"] == "raise_event"], list(range(first + 42, first + 50)), "calls told")
+            peer.close()
+        text = edge.siprtx("status").stdout
+        expect("siprtx-notify is not running" in text, f"siprtx status: {text}")
+
+
+@case(seconds=3)
+def shipped_hook():
+    """examples/notify-hook: one line for a gateway that goes or comes, nothing for other events and for names that are none."""
+    with Edge(start=False) as edge:
+        script(edge, "logger", 'echo "$*" >> $D/logged')
+
+        def hook_with(**variables):
+            record = {"EVENT": "gateway_down", "GATEWAY": f"{GATEWAY}:5060", "GATEWAY_NAME": "carrier-a", "REASON": "exhausted", **variables}
+            run(f"{ROOT}/examples/notify-hook", env={"PATH": f"{edge.directory}:/usr/bin:/bin", **{f"SIPRTX_{k}": v for k, v in record.items()}})
+        hook_with()
+        hook_with(EVENT="gateway_up", REASON="probed")
+        for wrong in ({"EVENT": "gateway_suspect"}, {"EVENT": "exhausted"}, {"GATEWAY_NAME": ""}, {"GATEWAY_NAME": "$(id)"}, {"GATEWAY_NAME": "a;b"}):
+            hook_with(**wrong)
+        expect_equal(content(edge, "logged").splitlines(), [f"-t siprtx -- gateway carrier-a ({GATEWAY}:5060) is down: exhausted",
+                                                            f"-t siprtx -- gateway carrier-a ({GATEWAY}:5060) is up: probed"], "what it logged")
 
 
 @case(seconds=5)
