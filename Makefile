@@ -156,13 +156,14 @@ install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -D -m 755 $(B)/siprtx-notify $(DESTDIR)$(PREFIX)/sbin/siprtx-notify
 	install -D -m 755 $(B)/siprtx $(DESTDIR)$(PREFIX)/bin/siprtx
 	for e in examples/*.conf; do install -D -m 644 $$e $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/} || exit 1; done
+	install -D -m 755 examples/notify-hook $(DESTDIR)$(PREFIX)/share/doc/siprtx/notify-hook
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 	install -d $(DESTDIR)$(UNITDIR)
 	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
 uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/sbin/siprtx-notify $(DESTDIR)$(PREFIX)/bin/siprtx
-	for e in examples/*.conf; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
+	for e in examples/*.conf examples/notify-hook; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf

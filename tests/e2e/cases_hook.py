@@ -5,19 +5,19 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 
 from case import case, expect, expect_equal, expect_times
-from edge import Edge, in_namespace, run, tool, wait_until
+from edge import ROOT, Edge, in_namespace, run, tool, wait_until
+from notifier import Notifier
 from sip import Call
 
 GATEWAY = "192.0.2.10"
 SET_STATE = """gateway_down = {{"jsonrpc": "2.0", "method": "dispatcher.set_state",
-	"params": ["ip", 1, "sip:${{gateway}}"], "id": ${{seq}}}}
+	"params": ["i", 1, "sip:${{gateway}}"], "id": ${{seq}}}}
 gateway_up = {{"jsonrpc": "2.0", "method": "dispatcher.set_state",
-	"params": ["ap", 1, "sip:${{gateway}}"], "id": ${{seq}}}}
+	"params": ["a", 1, "sip:${{gateway}}"], "id": ${{seq}}}}
 """
 
 
@@ -29,56 +29,35 @@ def hook(name, path, **keys):
     return f"[notify {name}]\nkind = exec\nrun = {path}\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
 
 
-class Notify:
+class Notify(Notifier):
     """siprtx-notify beside an edge's controller, with `sections` added to its configuration. Records are put in by hand."""
 
     def __init__(self, edge, sections):
-        self.edge, self.log_path = edge, f"{edge.directory}/notify.log"
+        super().__init__(edge, ["-v"], start=False)
         edge.configuration += sections
         edge.write_configuration()
+        self.names = re.findall(r"(?m)^\[notify (\S+)\]", sections)
 
     def __enter__(self):
-        with open(self.log_path, "a") as log:
-            self.process = self.edge.popen(self.edge.edge_ns, f"{self.edge.build}/siprtx-notify", "-v", "-c", self.edge.configuration_path, stdout=log, stderr=log)
-        if not wait_until(lambda: "consumers are told" in self.log() or self.process.poll() is not None, 10) or self.process.poll() is not None:
+        self.start()
+        if not wait_until(lambda: all((self.sink(n) or {}).get("alive") for n in self.names) or self.process.poll() is not None, 10) or self.process.poll() is not None:
             raise RuntimeError(f"siprtx-notify does not run: {self.log()[-1500:]}")
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
-
-    def log(self):
-        with open(self.log_path, errors="backslashreplace") as f:
-            return f.read()
+        if self.process.poll() is None:
+            self.end()
 
     def record(self, *events, address=GATEWAY, name="carrier-a"):
         """Records of a gateway's states, in order: up, suspect, down; call: an exhausted one. The first one's number."""
         return int(run(tool("add_record", "tests/peer/add_record.c", "libbpf"), self.edge.pin_path, address, "5060", name, *events).stdout)
 
-    def place(self, name):
-        """What the map `notify` says of a consumer."""
-        for entry in json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{self.edge.pin_path}/notify").stdout):
-            value = entry["formatted"]["value"]
-            for key in ("name", "kind", "error"):
-                value[key] = text(value[key])
-            if value["name"] == name:
-                return value
-        return {}
-
     def wait(self, name, timeout=5, **wanted):
-        """Until the consumer's place has these values."""
-        if not wait_until(lambda: all(self.place(name).get(k) == v for k, v in wanted.items()), timeout, .05):
-            expect_equal({k: self.place(name).get(k) for k in wanted}, wanted, f"notify {name} ({self.place(name)})")
-        return self.place(name)
-
-
-def text(value):
-    """A char array, as bpftool writes one."""
-    if isinstance(value, str):
-        return value
-    data = bytes(ord(c) if isinstance(c, str) and len(c) == 1 else int(str(c), 0) if str(c) else 0 for c in value)
-    return data.split(b"\0")[0].decode(errors="replace")
+        """Until `siprtx status` says this of the consumer."""
+        if not self.wait_sink(name, lambda s: all(s[k] == v for k, v in wanted.items()), timeout):
+            sink = self.sink(name)
+            expect_equal({k: sink[k] for k in wanted}, wanted, f"notify {name} ({sink})")
+        return self.sink(name)
 
 
 class Softswitch:
@@ -172,7 +151,7 @@ def bad_template_is_refused():
 @case(seconds=15)
 def programs_that_misbehave():
     """Hooks that hang, fail, are not there, talk without end, leave children: each named and counted, the others told in order, calls sent again on time."""
-    with Edge("[profile short]\nresend_interval = 0.5,0.5,0.5,0.5\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n") as edge:
+    with Edge("[profile short]\nresend_interval = 0.5,0.5,0.5,0.5,30\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n") as edge:
         good = script(edge, "good", 'echo "$SIPRTX_SEQ $SIPRTX_EVENT $SIPRTX_GATEWAY $SIPRTX_GATEWAY_NAME" >> $D/good.out; echo "$SIPRTX_CALL_ID" >> $D/calls')
         sections = (hook("good", good, at_once=1)
                     + hook("hangs", script(edge, "hangs", "trap '' TERM; sleep 1000 & echo $! >> $D/children; while :; do sleep 1; done"), timeout=.3)
@@ -187,11 +166,11 @@ def programs_that_misbehave():
             notify.wait("good", sent=4)
             notify.wait("hangs", 15, failed=4, timeouts=4, sent=0)
             notify.wait("fails", failed=4, sent=0)
-            expect(notify.place("missing")["failed"] >= 4, f"missing: {notify.place('missing')}")
+            expect(notify.sink("missing")["failed"] >= 4, f"missing: {notify.sink('missing')}")
             notify.wait("talks", sent=4)
             notify.wait("leaves", sent=4)
             for name, sentence in (("hangs", "not done after 300 ms"), ("fails", "ended with status 3"), ("missing", "No such file or directory")):
-                expect(sentence in notify.place(name)["error"], f"{name}: {notify.place(name)['error']}")
+                expect(sentence in notify.sink(name)["error"], f"{name}: {notify.sink(name)['error']}")
             expect_equal(content(edge, "good.out").splitlines(), [f"{first + i} {e} {GATEWAY}:5060 carrier-a" for i, e in
                          enumerate(("gateway_down", "gateway_up", "exhausted", "gateway_down"))], "what the good one was told")
             expect_equal(content(edge, "calls").splitlines()[2], f'call-{first + 2}"\\$(id)', "the call-id, as it is")
@@ -220,11 +199,16 @@ def too_many_for_a_program():
         quick = script(edge, "quick", "echo $SIPRTX_SEQ >> $D/quick.out")
         sections = hook("slow", slow, at_once=1, rate=5, queue=20, on="exhausted") + hook("quick", quick, rate=0, at_once=16)
         with Notify(edge, sections) as notify:
+            gateway, softswitch = edge.gateway(), edge.softswitch()
+            call = softswitch.send(Call())
             first = notify.record(*["call"] * 200)
             notify.wait("quick", 15, sent=200)
-            notify.wait("slow", 15, next_seq=first + 200)
-            wait_until(lambda: notify.place("slow")["sent"] + notify.place("slow")["dropped"] == 200, 5)
-            place = notify.place("slow")
+            # sixteen programs at a time are no reason to send a call late
+            gateway.wait(call, 3, 5)
+            expect_times(gateway.offsets(call)[:3], [0, .5, 1.5])
+            notify.wait("slow", 15, lag=0)
+            wait_until(lambda: notify.sink("slow")["sent"] + notify.sink("slow")["dropped"] == 200, 5)
+            place = notify.sink("slow")
             expect_equal(place["sent"] + place["dropped"], 200, f"told and given up ({place})")
             expect(20 <= place["sent"] <= 60, f"told {place['sent']}")
             told = [int(line) for line in content(edge, "slow.out").split()]
@@ -257,19 +241,19 @@ def softswitch_away_gets_the_last_state():
     with Edge() as edge:
         at = {"udp": "udp:127.0.0.1:8090", "unix": f"unix:{edge.directory}/rpc.sock"}
         sections = "".join(jsonrpc(name, to, timeout=.2) for name, to in at.items())
-        wanted = [("ip", f"sip:{GATEWAY}:5060"), ("ap", f"sip:{GATEWAY}:5060"), ("ip", f"sip:{GATEWAY}:5060")]
+        wanted = [("i", f"sip:{GATEWAY}:5060"), ("a", f"sip:{GATEWAY}:5060"), ("i", f"sip:{GATEWAY}:5060")]
         with Notify(edge, sections) as notify:
-            first = notify.record("down", "suspect", "up")
+            notify.record("down", "suspect", "up")
             for name in at:
-                place = notify.wait(name, failed=1, next_seq=first)
-                expect(place["error"].startswith("nobody takes it at ") and "tried each second" in place["error"], f"{name}: {place['error']}")
+                place = notify.wait(name, failed=1, lag=3)
+                expect(place["error"].startswith("nobody takes it: ") and f"tried each second, {at[name][:5]}" in place["error"], f"{name}: {place['error']}")
         with notify:
             notify.record("down")
             for name in at:
-                notify.wait(name, sent=0, next_seq=first)
+                notify.wait(name, sent=0, lag=4)
             peers = {name: Softswitch(edge, to, ok) for name, to in at.items()}
             for name, peer in peers.items():
-                place = notify.wait(name, sent=3, next_seq=first + 4, timeouts=0, error="")
+                place = notify.wait(name, sent=3, lag=0, timeouts=0, error=None)
                 expect(place["failed"] <= 2, f"{name}: {place}")
                 expect_equal(states(peer), wanted, f"what {name} was told")
                 peer.close()
@@ -277,15 +261,55 @@ def softswitch_away_gets_the_last_state():
             deaf = {name: Softswitch(edge, to, lambda r: None) for name, to in at.items()}
             second = notify.record("up")
             for name, peer in deaf.items():
-                place = notify.wait(name, timeouts=1, next_seq=second + 1)
-                expect("no answer from" in place["error"] and "sent 4 times" in place["error"], f"{name}: {place['error']}")
+                place = notify.wait(name, timeouts=1, lag=0)
+                expect("no answer in 200 ms (sends: 4)" in place["error"], f"{name}: {place['error']}")
                 expect_equal([r["id"] for r in peer.got], [second] * 4, f"ids that {name} got")
                 peer.answer = ok
             notify.record("down", address="192.0.2.11")
             for name, peer in deaf.items():
                 notify.wait(name, sent=5)
-                expect_equal(states(peer)[4:], [("ip", "sip:192.0.2.11:5060"), ("ap", f"sip:{GATEWAY}:5060")], f"what {name} was told then")
+                expect_equal(states(peer)[4:], [("i", "sip:192.0.2.11:5060"), ("a", f"sip:{GATEWAY}:5060")], f"what {name} was told then")
                 peer.close()
+
+
+@case(seconds=8)
+def state_outlives_the_queue():
+    """More records than `queue` while nobody is there: the oldest are given up and counted, but how each gateway is at last is told."""
+    with Edge() as edge:
+        to = f"unix:{edge.directory}/rpc.sock"
+        event = 'exhausted = {{"jsonrpc": "2.0", "method": "raise_event", "params": ["E", 1, "${{call_id}}"], "id": ${{seq}}}}\n'
+        with Notify(edge, jsonrpc("k", to, SET_STATE + event, queue=10)) as notify:
+            notify.record("down", "up")
+            notify.record("down", address="192.0.2.11")
+            first = notify.record(*["call"] * 50)
+            notify.record("up", "down")
+            notify.wait("k", dropped=42)
+            peer = Softswitch(edge, to, ok)
+            notify.wait("k", lag=0, error=None, timeouts=0)
+            told = states(peer)
+            of_gateway = [s for s in told if s[0] != "E"]
+            expect_equal({uri: state for state, uri in of_gateway}, {f"sip:{GATEWAY}:5060": "i", "sip:192.0.2.11:5060": "i"}, f"last states, of {told}")
+            expect_equal([r["id"] for r in peer.got if r["method"] == "raise_event"], list(range(first + 42, first + 50)), "calls told")
+            peer.close()
+        text = edge.siprtx("status").stdout
+        expect("siprtx-notify is not running" in text, f"siprtx status: {text}")
+
+
+@case(seconds=3)
+def shipped_hook():
+    """examples/notify-hook: one line for a gateway that goes or comes, nothing for other events and for names that are none."""
+    with Edge(start=False) as edge:
+        script(edge, "logger", 'echo "$*" >> $D/logged')
+
+        def hook_with(**variables):
+            record = {"EVENT": "gateway_down", "GATEWAY": f"{GATEWAY}:5060", "GATEWAY_NAME": "carrier-a", "REASON": "exhausted", **variables}
+            run(f"{ROOT}/examples/notify-hook", env={"PATH": f"{edge.directory}:/usr/bin:/bin", **{f"SIPRTX_{k}": v for k, v in record.items()}})
+        hook_with()
+        hook_with(EVENT="gateway_up", REASON="probed")
+        for wrong in ({"EVENT": "gateway_suspect"}, {"EVENT": "exhausted"}, {"GATEWAY_NAME": ""}, {"GATEWAY_NAME": "$(id)"}, {"GATEWAY_NAME": "a;b"}):
+            hook_with(**wrong)
+        expect_equal(content(edge, "logged").splitlines(), [f"-t siprtx -- gateway carrier-a ({GATEWAY}:5060) is down: exhausted",
+                                                            f"-t siprtx -- gateway carrier-a ({GATEWAY}:5060) is up: probed"], "what it logged")
 
 
 @case(seconds=5)
@@ -293,13 +317,13 @@ def softswitch_refuses():
     """An error is an answer: named with its text, counted, not repeated; the next one is told."""
     with Edge() as edge:
         to = f"unix:{edge.directory}/rpc.sock"
-        peer = Softswitch(edge, to, lambda r: {"error": {"code": 404, "message": "No such\x1b[31m gateway"}} if r["params"][0] == "ip" else ok(r))
+        peer = Softswitch(edge, to, lambda r: {"error": {"code": 404, "message": "No such\x1b[31m gateway"}} if r["params"][0] == "i" else ok(r))
         with Notify(edge, jsonrpc("k", to)) as notify:
             first = notify.record("down")
-            expect_equal(notify.wait("k", failed=1, next_seq=first + 1)["error"], "refused: No such?[31m gateway (404)", "error")
+            expect_equal(notify.wait("k", failed=1, lag=0)["error"], "refused: No such?[31m gateway (404)", "error")
             time.sleep(1.2)
             notify.record("up")
-            notify.wait("k", sent=1, failed=1, error="")
+            notify.wait("k", sent=1, failed=1, error=None)
             expect_equal([r["id"] for r in peer.got], [first, first + 1], "ids")
         peer.close()
 
@@ -408,7 +432,7 @@ def kamailio_follows(edge, to):
             kamailio.expect("AX")
             begun = time.monotonic()
             notify.record("down")
-            kamailio.expect("IP")
+            kamailio.expect("IX")
             took = time.monotonic() - begun
             notify.record("up")
             kamailio.expect("AX")
@@ -416,18 +440,18 @@ def kamailio_follows(edge, to):
             notify.wait("kamailio", sent=6, failed=0)
             kamailio.expect("AX")
             notify.record("down", address="192.0.2.99")
-            expect("refused: State Update Failed (500)" == notify.wait("kamailio", failed=1, sent=6)["error"], f"kamailio: {notify.place('kamailio')}")
+            expect("refused: State Update Failed (500)" == notify.wait("kamailio", failed=1, sent=6)["error"], f"kamailio: {notify.sink('kamailio')}")
             # killed, so that its socket's file stays
             for pid in run("pgrep", "-g", "0", "-P", str(kamailio.process.pid), check=False).stdout.split():
                 os.kill(int(pid), signal.SIGKILL)
         notify.record("down", "up", "down")
-        expect("nobody takes it" in notify.wait("kamailio", failed=2)["error"], f"kamailio: {notify.place('kamailio')}")
+        expect("nobody takes it" in notify.wait("kamailio", failed=2)["error"], f"kamailio: {notify.sink('kamailio')}")
         if to.startswith("unix:") and os.path.exists(to[5:]):
             os.unlink(to[5:])
         with Dispatcher(edge, to) as kamailio:
             # as its list says at first, and at most a second later as it is
-            kamailio.expect("IP")
-            notify.wait("kamailio", sent=9, failed=2, timeouts=0, error="")
+            kamailio.expect("IX")
+            notify.wait("kamailio", sent=9, failed=2, timeouts=0, error=None)
             return f"told within {took * 1000:.0f} ms"
 
 

@@ -75,7 +75,7 @@ static int exec_open(struct sink *s)
 	s->own = e;
 	/* it may be put there later, so this is no end */
 	if (access(s->config->run, X_OK))
-		sink_failed(s, "%.48s: %s; put it there, chmod +x", s->config->run, strerror(errno));
+		sink_failed(s, "the program cannot be run: %s; put it there, chmod +x", strerror(errno));
 	return 0;
 }
 
@@ -333,30 +333,28 @@ static int exec_take(struct sink *s, const struct siprtx_record *r, uint64_t now
 	case -ENFILE:
 	case -ETXTBSY: /* being written just now */
 		if (!e->no_room)
-			sink_failed(s, "%.48s cannot be run: %s; tried each second", s->config->run, strerror(-error));
+			sink_failed(s, "the program cannot be run: %s; tried each second", strerror(-error));
 		e->no_room = true;
 		e->again_ns = now + BACK_OFF_NS;
 		return -EAGAIN;
 	case -ENOEXEC:
-		sink_failed(s, "%.40s is no program; a script begins with #!/bin/sh", s->config->run);
+		sink_failed(s, "the program is none that can be run; a script begins with #!/bin/sh");
 		return error;
 	default:
-		sink_failed(s, "%.48s: %s; put it there, chmod +x", s->config->run, strerror(-error));
+		sink_failed(s, "the program cannot be run: %s; put it there, chmod +x", strerror(-error));
 		return error;
 	}
 }
 
 static void tell(struct sink *s, const struct program *p, const siginfo_t *info, uint64_t now)
 {
-	const char *run = s->config->run;
-
 	if (p->over_time) {
 		s->status->timeouts++;
-		sink_failed(s, "%.40s was ended: not done after %u ms (timeout)", run, s->config->timeout_ms);
+		sink_failed(s, "the program was ended: not done after %u ms (timeout)", s->config->timeout_ms);
 	} else if (info->si_code != CLD_EXITED) {
-		sink_failed(s, "%.48s was ended by signal %d", run, info->si_status);
+		sink_failed(s, "the program was ended by signal %d", info->si_status);
 	} else if (info->si_status) {
-		sink_failed(s, "%.48s ended with status %d", run, info->si_status);
+		sink_failed(s, "the program ended with status %d", info->si_status);
 	} else {
 		sink_delivered(s, now);
 	}

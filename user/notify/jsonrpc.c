@@ -218,7 +218,7 @@ static int back_off(struct sink *s, int error, uint64_t now)
 	struct jsonrpc *j = s->own;
 
 	if (!j->away)
-		sink_failed(s, "nobody takes it at %.40s: %s; tried each second", s->config->to, strerror(error));
+		sink_failed(s, "nobody takes it: %s; tried each second, %.200s", strerror(error), s->config->to);
 	j->away = true;
 	j->state = BACK_OFF;
 	j->due = now + BACK_OFF_NS;
@@ -369,10 +369,10 @@ static void not_answered(struct sink *s, uint64_t now)
 	}
 	s->status->timeouts++;
 	if (*j->stranger)
-		sink_failed(s, "%.36s was asked, but %.39s answered", s->config->to, j->stranger);
+		sink_failed(s, "no answer, but one from %s; %.200s was asked", j->stranger, s->config->to);
 	else
-		sink_failed(s, "no answer from %.40s in %u ms, sent %u times", s->config->to, s->config->timeout_ms,
-			    j->sends);
+		sink_failed(s, "no answer in %u ms (sends: %u), %.200s", s->config->timeout_ms, j->sends,
+			    s->config->to);
 	if (is_gateway(&j->record))
 		owe(j, now);
 	settle(j, -ETIMEDOUT);
