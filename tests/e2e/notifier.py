@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """siprtx-notify beside an Edge, and those who listen to it."""
+import contextlib
 import os
 import random
 import signal
@@ -20,6 +21,9 @@ def socket_of(name):
 
 
 def stream(name):
+    """The section; a socket that a former run left goes, for who waits for it waits for the new one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(socket_of(name))
     return f"[notify {name}]\nkind = stream\nto = unix:{socket_of(name)}\n"
 
 
