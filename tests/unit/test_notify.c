@@ -219,6 +219,9 @@ static void take(struct sink *s, uint64_t seq, uint64_t ts_ms)
 {
 	struct siprtx_record r = record(seq, ts_ms);
 
+	assert_non_null(s->own);
+	if (!s->own)
+		return; /* clang-tidy takes no assertion's word for it */
 	assert_int_equal(cdr_take(s, &r, 1), 0);
 }
 
@@ -279,6 +282,8 @@ static void test_cdr_full_disk(void **state)
 	snprintf(config.to, sizeof(config.to), "%s", folder);
 	assert_int_equal(cdr_open(&s), 0);
 	c = s.own;
+	if (!c)
+		return;
 	full = open("/dev/full", O_RDWR | O_APPEND | O_CLOEXEC);
 	assert_true(full >= 0);
 	assert_int_equal(dup2(full, c->fd), c->fd);
