@@ -221,7 +221,7 @@ static void take(struct sink *s, uint64_t seq, uint64_t ts_ms)
 
 	assert_non_null(s->own);
 	if (!s->own)
-		return; /* clang-tidy takes no assertion's word for it */
+		return;
 	assert_int_equal(cdr_take(s, &r, 1), 0);
 }
 
@@ -234,6 +234,8 @@ static void test_cdr_hours(void **state)
 	set_zone("UTC0");
 	snprintf(config.to, sizeof(config.to), "%s", folder);
 	assert_int_equal(cdr_open(&s), 0);
+	if (!s.own)
+		return; /* clang-tidy takes no assertion's word for it */
 	take(&s, 1, HOUR_END - 10);
 	take(&s, 2, HOUR_END);
 	take(&s, 3, HOUR_END + 1000);
@@ -246,6 +248,8 @@ static void test_cdr_hours(void **state)
 	append_text("2026010100.txt", "caller|callee|2026-01");
 	append_text("readme.txt", "not ours");
 	assert_int_equal(cdr_open(&s), 0);
+	if (!s.own)
+		return;
 	assert_int_equal(lines_of(content("2026010100.txt")), 2);
 	assert_null(strstr(content("2026010100.txt"), "callee|2026-01\n"));
 	take(&s, 3, HOUR_END + 1000);
