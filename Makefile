@@ -19,6 +19,7 @@ FUZZ_SECONDS ?= 60
 LIB	:= $(patsubst user/lib/%.c,$(B)/lib/%.o,$(wildcard user/lib/*.c))
 DAEMON	:= $(patsubst user/siprtxd/%.c,$(B)/daemon/%.o,$(wildcard user/siprtxd/*.c))
 CLI	:= $(patsubst user/siprtx/%.c,$(B)/cli/%.o,$(wildcard user/siprtx/*.c))
+NOTIFY	:= $(patsubst user/notify/%.c,$(B)/notify/%.o,$(wildcard user/notify/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PROG	:= $(patsubst tests/prog/%.c,$(B)/prog/%,$(wildcard tests/prog/test_*.c))
 PLAIN	:= $(patsubst tests/fuzz/%.c,$(B)/prog/%.o,$(wildcard tests/fuzz/plain_*.c))
@@ -27,10 +28,10 @@ PROG_HELP := $(patsubst tests/prog/%.c,$(B)/prog/%.o,$(filter-out tests/prog/tes
 PROG_LIBS := -lcmocka -lpcap
 # pkg-config knows the distribution's own folder; systemd looks under /usr/local too
 UNITDIR	?= $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null)),$(PREFIX)/lib/systemd/system)
-UNITS	:= siprtxd.service siprtx-load.service
+UNITS	:= siprtxd.service siprtx-load.service siprtx-notify.service
 MAN	:= $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 
-all: $(B)/siprtxd $(B)/siprtx ## the controller and the CLI (needs scripts/install-deps build)
+all: $(B)/siprtxd $(B)/siprtx $(B)/siprtx-notify ## the controller, the CLI, the notifier (needs scripts/install-deps build)
 
 $(B)/siprtx.bpf.o: bpf/siprtx.bpf.c
 	@mkdir -p $(@D)
@@ -48,11 +49,16 @@ $(B)/daemon/%.o: user/siprtxd/%.c
 $(B)/cli/%.o: user/siprtx/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Iuser/siprtx -c $< -o $@
+$(B)/notify/%.o: user/notify/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Iuser/notify -c $< -o $@
 $(B)/libsiprtx.a: $(LIB)
 	rm -f $@ && ar rcs $@ $^
 $(B)/siprtxd: $(DAEMON) $(B)/libsiprtx.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/siprtx: $(CLI) $(B)/libsiprtx.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/siprtx-notify: $(NOTIFY) $(B)/libsiprtx.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 root = [ "$$(id -u)" -eq 0 ] || { echo "make $(1) makes network namespaces and loads BPF programs: run sudo make $(1)" >&2; exit 1; }
@@ -74,7 +80,7 @@ test: ## every layer of tests, closes with "N passed, N failed" (root)
 # Unit tests link the pure parts of the library: no root, no kernel.
 $(B)/unit/%: tests/unit/%.c $(B)/libsiprtx.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/unit -o $@ $< $(B)/libsiprtx.a $(LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests/unit -Iuser/notify -o $@ $< $(B)/libsiprtx.a $(LIBS) -lcmocka
 unit: $(UNIT) ## unit tests
 	@$(call run_each,$(UNIT),tests/unit)
 
@@ -147,15 +153,17 @@ $(B)/man/%: docs/%.scd
 	scdoc < $< > $@
 install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -D -m 755 $(B)/siprtxd $(DESTDIR)$(PREFIX)/sbin/siprtxd
+	install -D -m 755 $(B)/siprtx-notify $(DESTDIR)$(PREFIX)/sbin/siprtx-notify
 	install -D -m 755 $(B)/siprtx $(DESTDIR)$(PREFIX)/bin/siprtx
 	for e in examples/*.conf; do install -D -m 644 $$e $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/} || exit 1; done
+	install -D -m 755 examples/notify-hook $(DESTDIR)$(PREFIX)/share/doc/siprtx/notify-hook
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 	install -d $(DESTDIR)$(UNITDIR)
 	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
 uninstall: ## take away what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx
-	for e in examples/*.conf; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
+	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/sbin/siprtx-notify $(DESTDIR)$(PREFIX)/bin/siprtx
+	for e in examples/*.conf examples/notify-hook; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf

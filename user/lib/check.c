@@ -22,6 +22,7 @@
 #include "check_down.h"
 #include "check_link.h"
 #include "check_netfilter.h"
+#include "check_notify.h"
 #include "check_rights.h"
 #include "head.h"
 #include "load.h"
@@ -279,4 +280,6 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 	check_patience(c, problems);
 	check_late_replies(c, problems);
 	check_down(c, problems);
+	if (purpose == CHECK_ALL)
+		check_notify(c, problems);
 }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct section_kind *const kinds[] = {&section_siprtx, &section_profile, &section_gateway};
+static const struct section_kind *const kinds[] = {&section_siprtx, &section_profile, &section_gateway,
+						   &section_notify};
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
 /* "siprtx.conf:12" or "-o siprtx.inside=eth9" */
@@ -106,7 +107,7 @@ static const struct section_kind *read_header(struct parser *p, char *word, char
 	word[n] = '\0';
 	kind = find_kind(word);
 	if (!kind) {
-		parse_error(p, "The sections are [siprtx], [profile NAME] and [gateway NAME]",
+		parse_error(p, "The sections are [siprtx], [profile NAME], [gateway NAME] and [notify NAME]",
 			    "there is no section [%.60s]", word);
 		return NULL;
 	}
@@ -269,7 +270,8 @@ static bool set_defaults(struct config *c)
 		memcpy(c->profile[i].field, builtin_profile[i], sizeof(builtin_profile[i]));
 	}
 	c->gateway = calloc(CONFIG_MAX_GATEWAYS, sizeof(*c->gateway));
-	return c->gateway;
+	c->notify = calloc(CONFIG_MAX_NOTIFY, sizeof(*c->notify));
+	return c->gateway && c->notify;
 }
 
 int config_load(const char *path, char *const *overrides, unsigned n_overrides, struct config *out,
@@ -305,4 +307,10 @@ void config_free(struct config *c)
 	free(c->gateway);
 	c->gateway = NULL;
 	c->n_gateways = 0;
+	for (unsigned i = 0; c->notify && i < CONFIG_MAX_NOTIFY; i++)
+		for (unsigned e = 0; e < CONFIG_RECORD_EVENTS; e++)
+			free(c->notify[i].template_of[e]);
+	free(c->notify);
+	c->notify = NULL;
+	c->n_notify = 0;
 }

@@ -6,7 +6,7 @@
 
 #include "config.h"
 
-#define SECTION_KEYS 12
+#define SECTION_KEYS 16
 
 /* Where a section or key was given: a line of the file, or an -o. Both unset: nowhere. */
 struct origin {
@@ -34,13 +34,14 @@ struct section_kind {
 	struct key key[SECTION_KEYS]; /* ends at a NULL name */
 };
 
-extern const struct section_kind section_siprtx, section_profile, section_gateway;
+extern const struct section_kind section_siprtx, section_profile, section_gateway, section_notify;
 
 struct section {
 	const struct section_kind *kind;
 	char name[NAME_LEN];
-	unsigned index;		/* in config.profile or config.gateway */
+	unsigned index;		/* in config.profile, config.gateway or config.notify */
 	char profile[NAME_LEN]; /* the one a gateway names, which may come later in the file */
+	uint32_t events;	/* those that a notify names: it depends on the kind, which may come later */
 	struct origin at;
 	struct origin key[SECTION_KEYS]; /* as kind->key */
 };
@@ -55,6 +56,11 @@ struct parser {
 	unsigned current; /* the open one */
 	bool skip;	  /* its header was wrong: no word about its keys */
 };
+
+static inline bool is_given(const struct origin *at)
+{
+	return at->line || at->override;
+}
 
 static inline struct section *section_now(const struct parser *p)
 {

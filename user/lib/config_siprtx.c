@@ -146,11 +146,6 @@ bool config_takes_egress(const struct config *c)
 	return c->capture == CAPTURE_EGRESS || (c->capture == CAPTURE_AUTO && c->mode == MODE_HOST);
 }
 
-static bool is_given(const struct origin *at)
-{
-	return at->line || at->override;
-}
-
 /* What the mode and the place of capture rule out. */
 static void check_capture(struct parser *p, const struct section *s)
 {

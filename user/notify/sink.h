@@ -4,7 +4,8 @@
  * `exhausted`, and the journal behind it), so nothing is queued: one that is slow lags behind, and only one that lags
  * more than `queue` records gives up the oldest.
  *
- * Nothing here blocks: what takes time is waited for in the loop's epoll.
+ * Nothing here blocks: what takes time is waited for in the loop's epoll. An open() that fails is tried again every
+ * second, and then has nothing to close.
  */
 #ifndef SIPRTX_NOTIFY_SINK_H
 #define SIPRTX_NOTIFY_SINK_H
@@ -16,6 +17,7 @@
 #include "config.h"
 
 struct sink;
+struct feed;
 
 struct sink_kind {
 	const char *name; /* as in siprtx_sink.kind */
@@ -24,10 +26,11 @@ struct sink_kind {
 	void (*close)(struct sink *s);
 	/*
 	 * The next record that the consumer wants. 0: taken, the cursor goes on; -EAGAIN: not now, the same one is
-	 * offered again; another -errno: it is lost, and sink_failed() was told.
+	 * offered again; another -errno: it is lost, and sink_failed() was told. NULL: it reads s->feed itself, in
+	 * run(), and keeps s->status->next_seq.
 	 */
 	int (*take)(struct sink *s, const struct siprtx_record *r, uint64_t now);
-	/* Time-outs, a retry that is due. NULL: none. Called at least each 100 ms. */
+	/* Time-outs, a retry that is due. NULL: none. Called after each turn of the loop, at least each 100 ms. */
 	void (*run)(struct sink *s, uint64_t now);
 	/* An fd of sink_watch() is ready. */
 	void (*ready)(struct sink *s, int fd, uint32_t events, uint64_t now);
@@ -39,6 +42,7 @@ struct sink {
 	struct siprtx_sink *status; /* its place in the map `notify` */
 	int epoll;
 	void *own;
+	struct feed *feed; /* the records, by number */
 };
 
 extern const struct sink_kind sink_jsonrpc, sink_exec, sink_stream, sink_cdr;

@@ -337,6 +337,8 @@ static int status_print(const struct cli *cli, const struct status *s)
 		err = print_interfaces(cli, s);
 	if (!err)
 		err = print_unhelped(cli, s);
+	if (!err)
+		err = status_print_notify(cli, s);
 	if (!err && s->values.n)
 		puts("\nout of range, not in force:");
 	for (i = 0; !err && i < s->values.n; i++)

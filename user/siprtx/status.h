@@ -70,6 +70,9 @@ const char *health_name(enum health health);
 const char *attach_name(enum siprtx_attach attach);
 /* At which hook messages are taken on this interface, NULL: at none. */
 const char *capture_name(const struct status_interface *i);
+/* status_notify.c: the consumers of siprtx-notify, nothing where none is configured */
+int status_print_notify(const struct cli *cli, const struct status *s);
+json_t *status_notify_json(const struct cli *cli, const struct status *s);
 /* NULL: no memory */
 json_t *status_json(const struct cli *cli, const struct status *s);
 

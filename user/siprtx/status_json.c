@@ -117,7 +117,7 @@ json_t *status_json(const struct cli *cli, const struct status *s)
 	return json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, "
 			 "s:o, s:o, s:o, "
 			 "s:o, "
-			 "s:o, s:o}",
+			 "s:o, s:o, s:o}",
 			 "schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
 			 problems_json(&s->reasons), "warnings", problems_json(&s->warnings), "pin_path",
 			 cli->config.pin_path, "controller", controller_json(s), "held", "calling",
@@ -128,5 +128,6 @@ json_t *status_json(const struct cli *cli, const struct status *s)
 			 s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s),
 			 "rates_per_s", rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s),
 			 "journal", journal_json(cli, s), "conntrack", conntrack_json(s), "gateways", gateways_json(s),
-			 "unhelped", unhelped_json(s), "out_of_range", problems_json(&s->values));
+			 "unhelped", unhelped_json(s), "notify", status_notify_json(cli, s), "out_of_range",
+			 problems_json(&s->values));
 }
