@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "sink.h"
+#include "../../user/notify/sink.h"
 
 #define SECOND 1000000000ull
 
