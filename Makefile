@@ -114,6 +114,9 @@ prog: $(PROG) $(B)/prog/play_pcap ## BPF_PROG_TEST_RUN tests (root)
 e2e: all ## end to end, in network namespaces (root)
 	@BUILD=$(abspath $(B)) tests/e2e/run
 
+pdd: all ## post-dial delay through Kamailio with a silent first gateway, a table of all modes; five minutes (root)
+	@BUILD=$(abspath $(B)) tests/pdd
+
 SOAK_ROUND := 300
 soak: all ## an hour of crashes: the controller killed while disk, link and profile make trouble (root; SOAK_SECONDS=3600)
 	@end=$$(($$(date +%s) + $${SOAK_SECONDS:-3600})); while [ "$$(date +%s)" -lt "$$end" ]; do \
@@ -167,4 +170,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e soak vmtest service rules bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e pdd soak vmtest service rules bench install uninstall clean help

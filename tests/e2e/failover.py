@@ -9,14 +9,19 @@ in service, SIPp as caller.
         carriers.delays(calls)
 """
 import collections
+import functools
+import json
 import os
 import re
+import socket
 import statistics
+import threading
 import time
 
-from case import expect, expect_equal
-from edge import BUILD, ROOT, Edge, wait_until
+from case import expect, expect_equal, only
+from edge import BUILD, ROOT, Edge, in_namespace, wait_until
 from kamailio import CALLER, Kamailio
+from sip import Call, respond
 
 EXAMPLE = os.path.join(ROOT, "examples", "kamailio")
 FIRST, SECOND = "10.77.2.2", "10.77.2.3"  # of the dispatcher set
@@ -79,11 +84,16 @@ class Calls:
         self.sipp, self.ids = sipp, [f"{sipp.prefix}-{n}" for n in range(1, count + 1)]
 
 
+def address_of(frame):
+    """Where it goes to."""
+    return ".".join(map(str, frame.from_to[4:8]))
+
+
 class Carriers:
     """An edge with Kamailio on it (`inside`: in a namespace of its own behind it), and both gateways; the first one is silent unless told."""
 
-    def __init__(self, mode, inside, silent=True):
-        self.mode, self.inside, self.silent = mode, inside, silent
+    def __init__(self, mode, inside, silent=True, on=None):
+        self.mode, self.inside, self.silent, self.on = mode, inside, silent, on
         runs = mode.on_exhausted is not None
         options = {} if inside or not runs else {"mode": "host", "inside": None}
         jsonrpc = f"{CALLER if inside else '10.77.2.1'}:{JSONRPC_PORT}"
@@ -98,7 +108,7 @@ class Carriers:
             self.kamailio = Shipped(self.edge, self.mode.fr_timer, self.inside).__enter__()
             self.second = self.in_service(SECOND)
             if self.silent:
-                self.first = self.edge.gateway(FIRST)
+                self.first = self.edge.gateway(FIRST, on=self.on)
             else:
                 self.in_service(FIRST)
         except BaseException:
@@ -170,15 +180,126 @@ class Carriers:
         at_gateways = self.messages()[0]
         return [sum(address_of(f) == FIRST and f.payload.startswith(what) for f in at_gateways[c]) for c in calls.ids]
 
+    def first_answer(self, calls):
+        """When the first gateway first rang for one of these."""
+        heard = [f.time for f in list(self.kamailio.at_gateway.sent) if f.protocol == 17 and f.payload.startswith(PROVISIONAL_OR_200)
+                 and f.from_to[:4] == socket.inet_aton(FIRST) and any(f"Call-ID: {c}\r\n".encode() in f.payload for c in calls.ids)]
+        expect(heard, "the first gateway answered none of the calls")
+        return heard[0]
 
-def address_of(frame):
-    """Where it goes to."""
-    return ".".join(map(str, frame.from_to[4:8]))
+    def state(self):
+        """Of the first gateway, as `siprtx show gateways` has it."""
+        return only([g for g in self.edge.json("show", "gateways")["gateways"] if g["gateway"] == f"{FIRST}:5060"], "entries of the first gateway")["state"]
+
+    def expect_evidence(self, calls):
+        """One record of each call that the first gateway was silent to, with what siprtx answered; no ACK to that answer left the host."""
+        expect_equal(sum(self.at_first(calls, b"ACK ")), 0, "ACKs at the first gateway")
+        if not self.mode.on_exhausted:
+            return
+        reply = 0 if self.mode.on_exhausted == "record" else int(self.mode.on_exhausted[-3:])
+        tried = {c: n for c, n in zip(calls.ids, self.at_first(calls)) if n}
+        wait_until(lambda: len([r for r in self.edge.exhausted() if r["reason"] == "no_response"]) >= len(tried), 2)
+        records = [r for r in self.edge.exhausted() if r["reason"] == "no_response"]
+        expect_equal(sorted(r["call_id"] for r in records), sorted(tried), "calls with a record, and those that reached the first gateway")
+        expect_equal({(r["gateway"], r["gateway_name"], r["reply"]) for r in records}, {(f"{FIRST}:5060", "carrier-a", reply)}, "gateway and reply of the records")
+        if reply:
+            expect_equal({r["call_id"]: r["sends"] for r in records}, tried, "sends by the records, and INVITEs at the first gateway")
 
 
+class Result(collections.namedtuple("Result", "mode usual delays at_first")):
+    """Delays in s, those of all calls in their order."""
+
+    first = property(lambda self: self.delays[0] - self.usual)
+    hundredth = property(lambda self: self.delays[-1] - self.usual)
+
+    def says(self):
+        return f"added delay: first call {1000 * self.first:.1f} ms, number {len(self.delays)} {1000 * self.hundredth:.1f} ms"
+
+
+_usual_lock = threading.Lock()
+
+
+@functools.lru_cache
 def usual(inside, count=20):
-    """Median delay of calls that a working first gateway answers, Kamailio alone, s."""
+    """Median delay of calls that a working first gateway answers, Kamailio alone, s. Measured once."""
     with Carriers(MODES["alone"], inside, silent=False) as carriers:
         calls = carriers.calls(count)
         calls.sipp.done(30)
         return statistics.median(carriers.delays(calls))
+
+
+def measure(mode, inside, count=100, rate=10):
+    """`count` calls in this mode, `rate` a second, however long each takes; judged, and their delays."""
+    with _usual_lock:
+        base = usual(inside)
+    with Carriers(mode, inside) as carriers:
+        calls = carriers.calls(count, rate)
+        carriers.expect_failover(calls, 30 + count / rate + mode.fr_timer / 1000)
+        carriers.expect_evidence(calls)
+        return Result(mode, base, carriers.delays(calls), carriers.at_first(calls))
+
+
+def recover(mode, inside):
+    """Seconds from when the first gateway, which was down, listens again until it answers a call."""
+    with Carriers(mode, inside) as carriers:
+        before = carriers.calls(40)
+        carriers.expect_failover(before, 60)
+        expect_equal(carriers.state(), "down", "state of the first gateway after 40 calls")
+        time.sleep(1.7)  # just before the next probe, or just after: the moment of the last call has nothing to do with theirs
+        back = carriers.revive()
+        calls = carriers.calls(90)
+        calls.sipp.done(60)
+        expect_equal(carriers.state(), "up", "state of the first gateway")
+        expect_equal(carriers.at_first(calls)[-1], 1, "INVITEs of the last call at the first gateway")
+        return carriers.first_answer(calls) - back
+
+
+def answer(invite, code):
+    """The first gateway's response to the INVITE that arrived, for a dialog through Kamailio."""
+    route = "".join(f"{line.decode()}\r\n" for line in re.findall(rb"Record-Route:[^\r]*", invite.data))
+    return respond(invite.data, code, headers=f"{route}Contact: <sip:gateway@{FIRST}:5060>\r\n")
+
+
+class Caller:
+    """A caller with one call, who takes the first 200 and says ACK and BYE to each further one (RFC 3261 13.2.2.4)."""
+
+    def __init__(self, carriers):
+        self.tag = None
+        self.party = carriers.edge.party(carriers.edge.sw_ns, CALLER, 5090, self.on)
+        self.call = Call(to=carriers.kamailio.address, src=CALLER, sport=5090)
+        self.party.send(self.call)
+
+    def on(self, party, arrival):
+        if not arrival.data.startswith(b"SIP/2.0 200 ") or b" INVITE\r\n" not in arrival.data:
+            return
+        tag = re.search(rb"\nTo:[^\r]*;tag=([^\r;]*)", arrival.data).group(1)
+        self.tag = self.tag or tag
+        party.socket.sendto(self.inside(arrival.data, "ACK", 1), arrival.peer)
+        if tag != self.tag:
+            party.socket.sendto(self.inside(arrival.data, "BYE", 2), arrival.peer)
+
+    def inside(self, ok, method, cseq):
+        """A request in the dialog that this 200 made (12.2.1.1)."""
+        contact = re.search(rb"\nContact: <([^>]*)>", ok).group(1).decode()
+        to = re.search(rb"\nTo:[^\r]*;tag=([^\r;]*)", ok).group(1).decode()
+        branch = self.call.branch if method == "INVITE" else f"{self.call.branch}.{method}.{to}"
+        request = self.call.request(method, branch=branch, cseq=cseq, body=False, to_tag=to)
+        routes = "".join(f"Route: {r.decode()}\r\n" for r in reversed(re.findall(rb"\nRecord-Route: ([^\r]*)", ok)))
+        head, rest = request.split(b"\r\n", 1)
+        return f"{method} {contact} SIP/2.0\r\n{routes}".encode() + rest
+
+    def answers(self, tag):
+        """The 200s with this in them."""
+        return [a for a in self.party.got if a.data.startswith(b"SIP/2.0 200 ") and b" INVITE\r\n" in a.data and tag in a.data]
+
+
+def kamailio_rpc(edge, kamailio, text):
+    """What Kamailio answers to this datagram."""
+    def make():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(3)
+        return s
+    host, port = kamailio.jsonrpc.split(":")
+    with in_namespace(kamailio.namespace, make) as s:
+        s.sendto(text.encode(), (host, int(port)))
+        return json.loads(s.recv(65535))
