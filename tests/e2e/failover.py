@@ -180,6 +180,10 @@ class Carriers:
         at_gateways = self.messages()[0]
         return [sum(address_of(f) == FIRST and f.payload.startswith(what) for f in at_gateways[c]) for c in calls.ids]
 
+    def probes(self):
+        """The OPTIONS that the first gateway got while it was silent."""
+        return [a for a in self.first.got if a.data.startswith(b"OPTIONS ")]
+
     def first_answer(self, calls):
         """When the first gateway first rang for one of these."""
         heard = [f.time for f in list(self.kamailio.at_gateway.sent) if f.protocol == 17 and f.payload.startswith(PROVISIONAL_OR_200)
@@ -240,11 +244,14 @@ def measure(mode, inside, count=100, rate=10):
 
 
 def recover(mode, inside):
-    """Seconds from when the first gateway, which was down, listens again until it answers a call."""
+    """Seconds from when the first gateway, which was down, listens again until it answers a call; at the worst moment."""
     with Carriers(mode, inside) as carriers:
         before = carriers.calls(40)
         carriers.expect_failover(before, 60)
         expect(wait_until(lambda: carriers.state() == "down", 15, 0.1), f"the first gateway is {carriers.state()} after 40 calls, wanted down")
+        # the worst moment: it has just missed a probe, and hears the next one a whole interval later
+        probes = len(carriers.probes())
+        expect(wait_until(lambda: len(carriers.probes()) > probes, 10), "no probe reached the first gateway within 10 s")
         back = carriers.revive()
         calls = carriers.calls(90)
         calls.sipp.done(60)
