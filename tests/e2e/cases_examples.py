@@ -22,6 +22,8 @@ def examples_pass_siprtx_check():
                 text = f.read()
             place = f"pin_path = {edge.pin_path}\njournal = {edge.journal_path}\n"
             inline = text.replace("eth0", "in0").replace("eth1", "out0").replace("[profile", f"{place}[profile", 1)
+            # where the page beside it has them put
+            inline = inline.replace("/usr/local/lib/siprtx", os.path.dirname(path)).replace("/var/lib/siprtx/cdr", edge.directory)
             host = re.sub(r"(?m)^inside = .*\n", "", inline).replace("mode = inline", "mode = host")
             expect(inline != text and "mode = host" in host, f"{path} has another form: the test is wrong")
             for mode, written in (("inline", inline), ("host", host)):
