@@ -156,12 +156,15 @@ install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -d $(DESTDIR)$(UNITDIR)
 	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
+	cd examples && for e in */*; do install -D -m $$([ -x $$e ] && echo 755 || echo 644) $$e $(DESTDIR)$(PREFIX)/share/doc/siprtx/$$e || exit 1; done
 uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/bin/siprtx
 	for e in examples/*.conf; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf
+	cd examples && for d in */; do for e in $$d*; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$$e; done; \
+		rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx/$$d; done
 	-rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx
 
 clean: ## remove the build folder, the test kernels in it too
