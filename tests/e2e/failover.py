@@ -122,7 +122,7 @@ class Carriers:
         self.edge.__exit__(kind, *rest)
 
     def in_service(self, address):
-        return self.kamailio.gateway("carrier.xml", address, options=("-m", "100000", "-nr"))
+        return self.kamailio.gateway("carrier.xml", address, options=("-m", "100000"))
 
     def revive(self):
         """The silent first gateway comes back; the time it listens again."""
