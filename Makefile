@@ -120,6 +120,9 @@ prog: $(PROG) $(B)/prog/play_pcap ## BPF_PROG_TEST_RUN tests (root)
 e2e: all ## end to end, in network namespaces (root)
 	@BUILD=$(abspath $(B)) tests/e2e/run
 
+pdd: all ## post-dial delay through Kamailio with a silent first gateway, a table of all modes; five minutes (root)
+	@BUILD=$(abspath $(B)) tests/pdd
+
 SOAK_ROUND := 300
 soak: all ## an hour of crashes: the controller killed while disk, link and profile make trouble (root; SOAK_SECONDS=3600)
 	@end=$$(($$(date +%s) + $${SOAK_SECONDS:-3600})); while [ "$$(date +%s)" -lt "$$end" ]; do \
@@ -161,12 +164,15 @@ install: all $(MAN) ## PREFIX=/usr/local, DESTDIR=; writes no configuration
 	install -d $(DESTDIR)$(UNITDIR)
 	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u.in > $(DESTDIR)$(UNITDIR)/$$u && chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	for d in sysusers tmpfiles; do install -D -m 644 systemd/siprtx.$$d.conf $(DESTDIR)$(PREFIX)/lib/$$d.d/siprtx.conf || exit 1; done
+	cd examples && for e in */*; do install -D -m $$([ -x $$e ] && echo 755 || echo 644) $$e $(DESTDIR)$(PREFIX)/share/doc/siprtx/$$e || exit 1; done
 uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/siprtxd $(DESTDIR)$(PREFIX)/sbin/siprtx-notify $(DESTDIR)$(PREFIX)/bin/siprtx
 	for e in examples/*.conf examples/notify-hook; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$${e##*/}; done
 	for m in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	for u in $(UNITS); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/siprtx.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/siprtx.conf
+	cd examples && for d in */; do for e in $$d*; do rm -f $(DESTDIR)$(PREFIX)/share/doc/siprtx/$$e; done; \
+		rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx/$$d; done
 	-rmdir $(DESTDIR)$(PREFIX)/share/doc/siprtx
 
 clean: ## remove the build folder, the test kernels in it too
@@ -175,4 +181,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
-.PHONY: all demo test unit sanitize lint format fuzz prog e2e soak vmtest service rules bench install uninstall clean help
+.PHONY: all demo test unit sanitize lint format fuzz prog e2e pdd soak vmtest service rules bench install uninstall clean help

@@ -97,14 +97,17 @@ class Kamailio:
 
     def __enter__(self):
         with open(self.log_path, "w") as log:
-            self.process = self.edge.popen(self.namespace, "kamailio", "-DD", "-E", "-m", "16", "-M", "4", "-f", self.path,
-                                           "-Y", self.edge.directory, stdout=log, stderr=log, cwd=self.edge.directory)
+            self.process = self.edge.popen(self.namespace, "kamailio", "-DD", "-E", *self.options(), "-f", self.path, "-Y", self.edge.directory,
+                                           stdout=log, stderr=log, cwd=self.edge.directory)
         if not wait_until(lambda: self.process.poll() is not None or self.edge.run(self.namespace, "ss", "-Hlun", f"src {self.address}:5060").stdout, 20):
             raise RuntimeError(f"kamailio does not listen: {self.log()[-1500:]}")
         if self.process.poll() is not None:
             raise RuntimeError(f"kamailio ended with {self.process.returncode}: {self.log()[-1500:]}")
         self.at_gateway, self.at_caller = Capture(self.edge.gw_ns, "g0"), Capture(self.edge.sw_ns, self.caller_link)
         return self
+
+    def options(self):
+        return ["-m", "16", "-M", "4"]
 
     def __exit__(self, *_):
         for capture in (self.at_gateway, self.at_caller):
