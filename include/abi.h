@@ -170,8 +170,8 @@ struct siprtx_slot {
 	__u8 method;  /* enum sip_method: of the request, or of a response's CSeq */
 	__u8 in_tags; /* VLAN tags it came with, 0..2; SLOT_IN_8021AD: the outer one is of IEEE 802.1ad;
 			 SLOT_AT_EGRESS: it was taken as it left, and from_mac and in_tci say nothing */
-	__u8 bypass; /* enum siprtx_bypass: what the gateway's state asked for at capture, of an INVITE outside a
-			dialog; refused ones that go through after all: BYPASS_NONE, by the controller */
+	__u8 bypass;  /* enum siprtx_bypass: what the gateway's state asked for at capture, of an INVITE outside a
+			 dialog; refused ones that go through after all: BYPASS_NONE, by the controller */
 	/* written by XDP later, in this order; a reader may see a former value */
 	__u64 copy_gap_ns; /* from the softswitch's own copy before to the last one; of the first one, from first_ns */
 	__u64 copy_ns;	   /* the last own copy, passed or absorbed; 0: none */

@@ -114,20 +114,19 @@ static json_t *unhelped_json(const struct status *s)
 
 json_t *status_json(const struct cli *cli, const struct status *s)
 {
-	return json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, "
-			 "s:o, s:o, s:o, "
-			 "s:o, "
-			 "s:o, s:o, s:o}",
-			 "schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
-			 problems_json(&s->reasons), "warnings", problems_json(&s->warnings), "pin_path",
-			 cli->config.pin_path, "controller", controller_json(s), "held", "calling",
-			 (json_int_t)s->held.in_state[ST_CALLING], "proceeding",
-			 (json_int_t)s->held.in_state[ST_PROCEEDING], "remembered",
-			 (json_int_t)s->sample.stats[STAT_remembered], "given_back", (json_int_t)s->held.given_back,
-			 "slots", "used", (json_int_t)s->slots_used, "total", (json_int_t)s->slots_total, "percent",
-			 s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s),
-			 "rates_per_s", rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s),
-			 "journal", journal_json(cli, s), "conntrack", conntrack_json(s), "gateways", gateways_json(s),
-			 "unhelped", unhelped_json(s), "notify", status_notify_json(cli, s), "out_of_range",
-			 problems_json(&s->values));
+	return json_pack(
+		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:f}, s:o, s:o, s:o, "
+		"s:o, s:o, s:o, "
+		"s:o, "
+		"s:o, s:o, s:o}",
+		"schema_version", CLI_SCHEMA_VERSION, "state", health_name(s->health), "reasons",
+		problems_json(&s->reasons), "warnings", problems_json(&s->warnings), "pin_path", cli->config.pin_path,
+		"controller", controller_json(s), "held", "calling", (json_int_t)s->held.in_state[ST_CALLING],
+		"proceeding", (json_int_t)s->held.in_state[ST_PROCEEDING], "remembered",
+		(json_int_t)s->sample.stats[STAT_remembered], "given_back", (json_int_t)s->held.given_back, "slots",
+		"used", (json_int_t)s->slots_used, "total", (json_int_t)s->slots_total, "percent",
+		s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s), "rates_per_s",
+		rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s), "journal",
+		journal_json(cli, s), "conntrack", conntrack_json(s), "gateways", gateways_json(s), "unhelped",
+		unhelped_json(s), "notify", status_notify_json(cli, s), "out_of_range", problems_json(&s->values));
 }
