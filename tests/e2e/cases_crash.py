@@ -162,7 +162,7 @@ def crash_test(seconds, trouble=None, intervals=INTERVALS, lossy=False, before=N
         expect(len(unhelped) <= counters["no_controller"], f"{figures}: {len(unhelped)} calls not helped, {counters['no_controller']} counted")
         expect(not wrong, f"{figures}: {len(wrong)} wrong: {short(wrong, 600)}")
         expect_equal(len(crowd.events), calls, "calls")
-        seqs = [r["seq"] for r in records]
+        seqs = [r["seq"] for r in edge.records()]
         expect(seqs == list(range(1, len(seqs) + 1)), "seq of the records is not 1, 2, 3 ...")
         if judged:
             figures += judged(edge, records)

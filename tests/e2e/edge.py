@@ -296,7 +296,7 @@ class Edge:
 
     def journal(self, call=None):
         """The records of calls in the journal, or of one call."""
-        return [r for r in self.records() if not r["event"].startswith("gateway_") and (not call or r["call_id"] == call.call_id)]
+        return [r for r in self.records() if not r.get("event", "").startswith("gateway_") and (not call or r["call_id"] == call.call_id)]
 
     def exhausted(self, call=None):
         """Those of an end, without the late responses."""
