@@ -3,6 +3,8 @@
 import glob
 import json
 import os
+import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -10,7 +12,8 @@ import threading
 import time
 
 from case import case, expect, expect_equal, short
-from edge import Edge, run, wait_until
+from cases_rights import USER, Rights, as_user, identity
+from edge import BUILD, Edge, run, tool, wait_until
 from notifier import SHORT, Notifier, Subscriber, journal_lines, send_calls, seq_of, socket_of, stream
 from sip import Call
 
@@ -238,12 +241,16 @@ def notify_outlives_unload():
         edge.start()
         send_calls(softswitch, 5, 100)
         expect_same_lines(reader.wait(10, 5), settled(edge, 10), "across an unload")
+        # the map has the last five alone
+        expect_same_lines(Subscriber(path, "from 1\n").wait(10, 5), settled(edge, 10), "from before the unload")
         notifier.wait_sink("c", lambda s: s["sent"] >= 10)
         expect_equal(notifier.end(), 0, "exit status")
+        send_calls(softswitch, 2, 100)
+        settled(edge, 12)
         edge.stop()
         edge.siprtx("unload")
         edge.start()
-        send_calls(softswitch, 3, 100)
+        send_calls(softswitch, 1, 100)
         settled(edge, 13)
         notifier.start()
         expect(wait_until(lambda: len(cdr_lines(folder)) >= 13, 5), f"{len(cdr_lines(folder))} CDR lines, wanted 13; {notifier.log()}")
@@ -344,3 +351,81 @@ def notify_is_checked():
         said = edge.siprtx("check", check=False)
         for words in ("notify s: ", "/nowhere is not there", "notify c: ", "/nowhere/cdr is not there", "notify e: ", "/nowhere/e is not there"):
             expect(words in said.stdout + said.stderr, f"check does not say {words!r}: {said.stdout}{said.stderr}")
+
+
+@case(seconds=10)
+def notify_needs_no_capability():
+    """As the user that siprtxd becomes, with no capability at all: it tells, keeps its place, and a stranger may do neither."""
+    with Edge(SHORT, start=False, user="nobody", max_transactions=1024) as edge:
+        rights = Rights(edge, USER)
+        path = f"{edge.directory}/log/s"
+        edge.configuration += f"[notify s]\nkind = stream\nto = unix:{path}\n[notify c]\nkind = cdr\nto = {edge.directory}/log\n"
+        edge.write_configuration()
+        program = f"{edge.directory}/siprtx-notify"
+        shutil.copy(f"{BUILD}/siprtx-notify", program)
+        rights.start([])
+        notifier = Notifier(edge, prefix=[*as_user(), program])
+        expect(wait_until(lambda: os.path.exists(path), 5), f"no socket: {notifier.log()}")
+        mine = identity(notifier.process.pid)
+        expect_equal((mine["uid"], mine["effective"], mine["permitted"]), ({USER.pw_uid}, 0, 0), "user and capabilities")
+        reader = Subscriber(path, "from 1\n")
+        softswitch = edge.softswitch()
+        edge.gateway()
+        send_calls(softswitch, 5, 100)
+        expect_same_lines(reader.wait(5, 3), settled(edge, 5), "as a plain user")
+        expect(notifier.wait_sink("c", lambda s: s["sent"] == 5), f"CDR lines as a plain user: {notifier.sink('c')}")
+        expect_equal(notifier.end(), 0, "exit status")
+        games = [*as_user(user=pwd.getpwnam("games")), program]
+        stranger = Notifier(edge, prefix=games).process
+        expect_equal(stranger.wait(5), 1, "exit status of a stranger's")
+
+
+def set_state(edge, state):
+    """Writes a state into the only gateway of the map, in siprtxd's place."""
+    pin = f"{edge.pin_path}/gateways"
+    entry = json.loads(run("bpftool", "-j", "map", "dump", "pinned", pin).stdout)[0]
+    key, value = ([int(b, 16) for b in entry[part]] for part in ("key", "value"))
+    value[80:84] = state.to_bytes(4, "little")  # struct siprtx_gateway.state
+    run("bpftool", "map", "update", "pinned", pin, "key", *map(str, key), "value", *map(str, value))
+
+
+@case(seconds=10)
+def notify_first_of_gateways_that_are_down():
+    """A consumer that is new is told of a gateway that is down, once; with the record that said so, where there is one."""
+    with Edge(SHORT) as edge:
+        hook = f"{edge.directory}/hook"
+        with open(hook, "w") as f:
+            f.write(f"#!/bin/sh\necho \"$0 $SIPRTX_EVENT $SIPRTX_SEQ $SIPRTX_GATEWAY\" >> {edge.directory}/told\n")
+        os.chmod(hook, 0o755)
+        softswitch = edge.softswitch()
+        edge.gateway()
+        send_calls(softswitch, 3, 100)
+        settled(edge, 3)
+        edge.stop()
+        set_state(edge, 2)
+        edge.configuration += f"[notify a]\nkind = exec\nrun = {hook}\n[notify b]\nkind = exec\nrun = {hook}\non = gateway_up, gateway_suspect, exhausted\n"
+        edge.write_configuration()
+
+        def told():
+            try:
+                with open(f"{edge.directory}/told") as f:
+                    return [line.split()[1:] for line in f]
+            except FileNotFoundError:
+                return []
+        notifier = Notifier(edge)
+        wait_until(told, 5)
+        time.sleep(0.5)
+        expect_equal(told(), [["gateway_down", "0", "10.77.2.2:5060"]], "told at the first start, no record left")
+        notifier.end()
+        notifier.start()
+        time.sleep(1)
+        expect_equal(len(told()), 1, "told at the second start")
+        run(tool("add_record", "tests/peer/add_record.c", "libbpf"), edge.pin_path, "10.77.2.2", "5060", "g", "up", "down", "call")
+        expect(wait_until(lambda: len(told()) >= 5, 5), f"told of new records: {told()}")
+        edge.configuration += f"[notify d]\nkind = exec\nrun = {hook}\n"
+        edge.write_configuration()
+        before = len(told())
+        notifier.process.send_signal(signal.SIGHUP)
+        expect(wait_until(lambda: len(told()) > before, 5), f"a new consumer is told nothing: {notifier.log()}")
+        time.sleep(0.5)
+        expect_equal(told()[before:], [["gateway_down", "5", "10.77.2.2:5060"]], "what a new consumer is told")

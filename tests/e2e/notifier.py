@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """siprtx-notify beside an Edge, and those who listen to it."""
+import contextlib
 import os
 import random
 import signal
@@ -20,20 +21,24 @@ def socket_of(name):
 
 
 def stream(name):
+    """The section; a socket that a former run left goes, for who waits for it waits for the new one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(socket_of(name))
     return f"[notify {name}]\nkind = stream\nto = unix:{socket_of(name)}\n"
 
 
 class Notifier:
     """The program; started with it, .log() is what it said."""
 
-    def __init__(self, edge, arguments=(), start=True):
-        self.edge, self.path, self.arguments = edge, f"{edge.directory}/siprtx-notify.log", arguments
+    def __init__(self, edge, prefix=(), start=True):
+        """`prefix`: a command that runs it, as setpriv does."""
+        self.edge, self.path, self.prefix = edge, f"{edge.directory}/siprtx-notify.log", prefix
         if start:
             self.start()
 
-    def start(self, **keywords):
+    def start(self):
         with open(self.path, "a") as log:
-            self.process = self.edge.popen(self.edge.edge_ns, f"{BUILD}/siprtx-notify", "-c", self.edge.configuration_path, *self.arguments, stdout=log, stderr=log, **keywords)
+            self.process = self.edge.popen(self.edge.edge_ns, *(self.prefix or [f"{BUILD}/siprtx-notify"]), "-c", self.edge.configuration_path, stdout=log, stderr=log)
         return self
 
     def log(self):

@@ -92,7 +92,7 @@ static int open_file(struct sink *s, const char *name)
 static int cdr_open(struct sink *s)
 {
 	struct cdr *c = calloc(1, sizeof(*c));
-	char newest[CDR_NAME];
+	char newest[CDR_NAME] = "";
 	int err = c ? 0 : -ENOMEM;
 
 	if (!err) {

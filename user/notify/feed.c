@@ -3,14 +3,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "record.h"
@@ -18,7 +15,7 @@
 
 void feed_init(struct feed *f, const char *journal)
 {
-	*f = (struct feed){.folder = -1};
+	*f = (struct feed){0};
 	journal_reader_init(&f->journal, journal);
 }
 
@@ -54,16 +51,6 @@ static int map_notify(struct feed *f)
 	return 0;
 }
 
-static int lock_folder(struct feed *f, const char *pin_path)
-{
-	f->folder = open(pin_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->folder < 0)
-		return -errno;
-	if (!flock(f->folder, LOCK_EX | LOCK_NB))
-		return 0;
-	return errno == EWOULDBLOCK ? -EBUSY : -errno;
-}
-
 int feed_open(struct feed *f, const char *pin_path)
 {
 	int err;
@@ -76,8 +63,6 @@ int feed_open(struct feed *f, const char *pin_path)
 	/* until then the number is none of siprtxd's, which goes on from that of the journal */
 	err = __atomic_load_n(&f->pins.meta->started_ns, __ATOMIC_ACQUIRE) ? 0 : -EAGAIN;
 	if (!err)
-		err = lock_folder(f, pin_path);
-	if (!err)
 		err = map_notify(f);
 	if (err)
 		feed_close(f);
@@ -89,9 +74,6 @@ void feed_close(struct feed *f)
 	if (f->notify)
 		munmap(f->notify, f->pins.length[PIN_notify]);
 	f->notify = NULL;
-	if (f->folder >= 0)
-		close(f->folder);
-	f->folder = -1;
 	if (f->open)
 		pins_close(&f->pins);
 	f->open = false;

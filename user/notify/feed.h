@@ -17,7 +17,6 @@ struct feed {
 	struct pins pins;
 	bool open;		    /* pins are */
 	ino_t ino;		    /* of the pins, to see them taken away */
-	int folder;		    /* theirs, locked: one siprtx-notify serves them */
 	struct siprtx_sink *notify; /* the map, writable */
 	struct journal_reader journal;
 	int journal_error; /* of the last look at it */
@@ -30,7 +29,7 @@ struct feed {
 void feed_init(struct feed *f, const char *journal);
 /*
  * Opens the pinned maps. 0; -ENOENT: nothing is loaded; -EAGAIN: no siprtxd has begun to number yet; -EPROTO: of
- * another version; -EACCES, -EPERM: no right to write the map `notify`; -EBUSY: another siprtx-notify serves them.
+ * another version; -EACCES, -EPERM: no right to write the map `notify`.
  */
 int feed_open(struct feed *f, const char *pin_path);
 void feed_close(struct feed *f);

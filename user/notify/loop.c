@@ -67,9 +67,6 @@ static void say_open(struct loop *l, int err)
 			  "root.",
 			  path);
 		break;
-	case -EBUSY:
-		log_error("another siprtx-notify serves the maps under %s. End it; this one waits.", path);
-		break;
 	default:
 		log_error("the maps under %s cannot be opened: %s", path, strerror(-err));
 	}

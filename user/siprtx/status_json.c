@@ -109,6 +109,5 @@ json_t *status_json(const struct cli *cli, const struct status *s)
 			 s->slots_total ? 100.0 * s->slots_used / s->slots_total : 0.0, "totals", totals_json(s),
 			 "rates_per_s", rates_json(s), "lateness", lateness_json(s), "interfaces", interfaces_json(s),
 			 "journal", journal_json(cli, s), "conntrack", conntrack_json(s), "unhelped", unhelped_json(s),
-			 "notify", status_notify_json(cli, s),
-			 "out_of_range", problems_json(&s->values));
+			 "notify", status_notify_json(cli, s), "out_of_range", problems_json(&s->values));
 }
