@@ -33,7 +33,7 @@ class Notify(Notifier):
     """siprtx-notify beside an edge's controller, with `sections` added to its configuration. Records are put in by hand."""
 
     def __init__(self, edge, sections):
-        super().__init__(edge, ["-v"], start=False)
+        super().__init__(edge, start=False)
         edge.configuration += sections
         edge.write_configuration()
         self.names = re.findall(r"(?m)^\[notify (\S+)\]", sections)
