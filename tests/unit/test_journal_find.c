@@ -214,6 +214,37 @@ static void test_there_and_back(void **state)
 	}
 }
 
+/* Of a gateway's event what belongs to a call is empty, and the reason is another kind of word. */
+static void test_a_gateway_there_and_back(void **state)
+{
+	struct siprtx_record r =
+				     {
+					     .seq = 78,
+					     .ts_ms = 1767225599124,
+					     .event = RECORD_GATEWAY_DOWN,
+					     .reason = WHY_EXHAUSTED,
+					     .sends = 3,
+					     .dport = 5060,
+					     .node = "edge-1",
+					     .boot_id = "d30ee340-e112-4e39-88e7-2ffcedd8d982",
+					     .gateway_name = "carrier.a",
+				     },
+			     back;
+	char *line;
+
+	(void)state;
+	inet_pton(AF_INET6, "::ffff:192.0.2.10", r.daddr);
+	line = record_line(&r);
+	assert_non_null(line);
+	assert_int_equal(record_parse(line, strlen(line), &back), 0);
+	assert_int_equal(back.reason, WHY_EXHAUSTED);
+	assert_int_equal(back.event, RECORD_GATEWAY_DOWN);
+	assert_int_equal(back.sends, 3);
+	assert_int_equal(back.dport, 5060);
+	assert_memory_equal(back.daddr, r.daddr, sizeof(r.daddr));
+	free(line);
+}
+
 static void test_what_is_no_line(void **state)
 {
 	static const char *const lines[] = {"",
@@ -239,7 +270,8 @@ int main(void)
 		cmocka_unit_test(test_each_is_found),	    cmocka_unit_test(test_small_files),
 		cmocka_unit_test(test_one_after_the_other), cmocka_unit_test(test_a_line_under_way),
 		cmocka_unit_test(test_what_is_no_record),   cmocka_unit_test(test_another_file),
-		cmocka_unit_test(test_there_and_back),	    cmocka_unit_test(test_what_is_no_line),
+		cmocka_unit_test(test_there_and_back),	    cmocka_unit_test(test_a_gateway_there_and_back),
+		cmocka_unit_test(test_what_is_no_line),
 	};
 	int failed, fd = mkstemp(path);
 

@@ -81,6 +81,11 @@ static const char *reason_named(unsigned n)
 	return record_reason_name(n);
 }
 
+static const char *why_named(unsigned n)
+{
+	return record_why_name(n);
+}
+
 static const char *stage_named(unsigned n)
 {
 	return stage_name(n);
@@ -125,7 +130,6 @@ static void fill(const json_t *object, struct siprtx_record *out)
 		.late_us_max = number_of(object, "timer_late_us_max"),
 		.last_code = number_of(object, "last_code"),
 		.event = number_named(text_of(object, "event"), event_named, RECORD_GATEWAY_DOWN),
-		.reason = number_named(text_of(object, "reason"), reason_named, 15),
 		.in_dialog = json_is_true(json_object_get(object, "in_dialog")),
 		.truncated = json_is_true(json_object_get(object, "truncated")),
 		.stage = number_named(text_of(object, "stage"), stage_named, STAGE_RINGING),
@@ -133,6 +137,7 @@ static void fill(const json_t *object, struct siprtx_record *out)
 		.of_seq = number_of(object, "of_seq"),
 		.delay_ms = number_of(object, "delay_ms"),
 	};
+	out->reason = number_named(text_of(object, "reason"), record_is_of_gateway(out) ? why_named : reason_named, 15);
 	endpoint_of(object, "gateway", out->daddr, &out->dport);
 	endpoint_of(object, "src", out->saddr, &out->sport);
 	icmp_of(object, out);

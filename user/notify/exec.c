@@ -272,7 +272,7 @@ static int start(struct sink *s, struct program *p, const struct siprtx_record *
 	int pipe_fd[2] = {-1, -1}, error = 0;
 
 	*p = (struct program){.pidfd = -1, .output = -1, .seq = r->seq, .dport = r->dport};
-	p->of_gateway = r->event >= RECORD_GATEWAY_UP;
+	p->of_gateway = record_is_of_gateway(r);
 	memcpy(p->daddr, r->daddr, sizeof(p->daddr));
 	if (!env)
 		return -ENOMEM;
@@ -307,7 +307,7 @@ static struct program *place_for(struct exec *e, const struct siprtx_record *r)
 	for (struct program *p = e->program; p < e->program + e->n; p++) {
 		if (!p->pid)
 			place = p;
-		else if (p->of_gateway && r->event >= RECORD_GATEWAY_UP && p->dport == r->dport &&
+		else if (p->of_gateway && record_is_of_gateway(r) && p->dport == r->dport &&
 			 !memcmp(p->daddr, r->daddr, sizeof(p->daddr)))
 			return NULL;
 	}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "record.h"
 
 static unsigned event_of(uint32_t state)
 {
@@ -45,7 +46,7 @@ static void find_records(struct first *first, const struct feed *feed)
 	struct siprtx_record r;
 
 	for (uint64_t seq = next - 1; seq >= oldest && missing; seq--) {
-		if (!feed_peek(feed, seq, &r) || r.event < RECORD_GATEWAY_UP)
+		if (!feed_peek(feed, seq, &r) || !record_is_of_gateway(&r))
 			continue;
 		for (unsigned i = 0; i < first->n; i++) {
 			if (first->record[i].seq || !is_about(&r, &first->record[i]))
@@ -90,7 +91,7 @@ bool first_keep(struct first *first, const struct siprtx_record *r)
 	struct siprtx_record *longer;
 	unsigned i;
 
-	if (r->event < RECORD_GATEWAY_UP)
+	if (!record_is_of_gateway(r))
 		return false;
 	for (i = first->at; i < first->n; i++)
 		if (first->record[i].dport == r->dport && !memcmp(first->record[i].daddr, r->daddr, sizeof(r->daddr)))

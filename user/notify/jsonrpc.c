@@ -28,6 +28,7 @@
 #include <jansson.h>
 
 #include "rate.h"
+#include "record.h"
 #include "sink.h"
 #include "template.h"
 
@@ -69,11 +70,6 @@ struct jsonrpc {
 	char answer[65536];
 };
 
-static bool is_gateway(const struct siprtx_record *r)
-{
-	return r->event == RECORD_GATEWAY_UP || r->event == RECORD_GATEWAY_SUSPECT || r->event == RECORD_GATEWAY_DOWN;
-}
-
 static bool same_gateway(const struct siprtx_record *a, const struct siprtx_record *b)
 {
 	return a->dport == b->dport && !memcmp(a->daddr, b->daddr, sizeof(a->daddr));
@@ -87,7 +83,7 @@ static void drop_owed(struct jsonrpc *j, unsigned i)
 /* `r` is told or will be: what was before it of that gateway is not owed any more. */
 static void supersede(struct jsonrpc *j, const struct siprtx_record *r)
 {
-	for (unsigned i = j->n_owed; is_gateway(r) && i-- > 0;) {
+	for (unsigned i = j->n_owed; record_is_of_gateway(r) && i-- > 0;) {
 		if (same_gateway(j->owed + i, r) && j->owed[i].seq <= r->seq)
 			drop_owed(j, i);
 	}
@@ -363,7 +359,7 @@ static void not_answered(struct sink *s, uint64_t now)
 		j->state = FREE;
 		return;
 	}
-	if (is_gateway(&j->record) && j->sends <= REPEATS) {
+	if (record_is_of_gateway(&j->record) && j->sends <= REPEATS) {
 		send_request(s, now);
 		return;
 	}
@@ -373,7 +369,7 @@ static void not_answered(struct sink *s, uint64_t now)
 	else
 		sink_failed(s, "no answer in %u ms (sends: %u), %.200s", s->config->timeout_ms, j->sends,
 			    s->config->to);
-	if (is_gateway(&j->record))
+	if (record_is_of_gateway(&j->record))
 		owe(j, now);
 	settle(j, -ETIMEDOUT);
 }

@@ -180,14 +180,14 @@ static void op_remove_key(void *ctx, const struct siprtx_key *key)
 
 /* What comes of a probe is a matter of the gateway's state. */
 
-static void op_probe_sent(void *ctx, const struct siprtx_gateway_key *gateway)
-{
-	(void)ctx, (void)gateway;
-}
-
 static struct ledger *ledger_of(void *ctx)
 {
 	return &((struct controller *)ctx)->ledger;
+}
+
+static void op_probe_sent(void *ctx, const struct siprtx_gateway_key *gateway)
+{
+	ledger_probe_sent(ledger_of(ctx), gateway);
 }
 
 static void op_probe_answered(void *ctx, const struct siprtx_gateway_key *gateway, uint16_t code, uint64_t now)
@@ -202,7 +202,7 @@ static void op_probe_missed(void *ctx, const struct siprtx_gateway_key *gateway,
 
 static void op_probe_lost(void *ctx, const struct siprtx_gateway_key *gateway, uint64_t now)
 {
-	(void)ctx, (void)gateway, (void)now;
+	ledger_probe_lost(ledger_of(ctx), gateway, now);
 }
 
 bool controller_probes_on(void *ctx, const struct siprtx_gateway_key *gateway)
