@@ -365,6 +365,17 @@ static int open_all(struct controller *c)
 	return ledger_open(&c->ledger, &c->pins, c->calls, c->config, now_ns());
 }
 
+/* Probes first: a gateway that is not up and of which none is left goes up. 0 or -ENOMEM. */
+static int adopt_all(struct controller *c)
+{
+	int err = probes_adopt(c->probes, controller_probes_on, now_ns());
+
+	if (err)
+		return err;
+	ledger_adopt_gateways(&c->ledger, now_ns());
+	return transactions_adopt(c->transactions) ?: ledger_adopt_calls(&c->ledger, now_ns());
+}
+
 /* Takes up what is in the maps. */
 static int adopt(struct controller *c)
 {
@@ -411,10 +422,7 @@ static int adopt(struct controller *c)
 	c->probes = probes_new(&probe_env);
 	c->notes = ring_buffer__new(c->pins.fd[PIN_notes], on_note, c, NULL);
 	c->ledger.probes = (struct ledger_probes){controller_probe_begin, controller_probe_end, c};
-	if (c->probes && !probes_adopt(c->probes, controller_probes_on, now_ns()))
-		ledger_adopt_gateways(&c->ledger, now_ns());
-	if (!c->transactions || !c->replies || !c->probes || !c->notes || transactions_adopt(c->transactions) ||
-	    ledger_adopt_calls(&c->ledger, now_ns())) {
+	if (!c->transactions || !c->replies || !c->probes || !c->notes || adopt_all(c)) {
 		log_error("cannot take up the transactions under %s: %s", c->config->pin_path, strerror(errno));
 		return -ENOMEM;
 	}
