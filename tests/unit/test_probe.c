@@ -74,8 +74,8 @@ static void rule_52_an_answer_hurries_the_next(void **state)
 	answer(200); /* told of twice */
 	assert_int_equal(w.n_told, 2);
 	run_until(1100);
-	assert_int_equal(w.n_told, 3); /* an eighth of the interval later */
-	assert_in_range(w.told[2].ms, 1030, 1047);
+	assert_int_equal(w.n_told, 3); /* a sixteenth of the interval later */
+	assert_in_range(w.told[2].ms, 530, 547);
 	answer(404);
 	assert_int_equal(w.told[3].code, 404);
 	run_until(60000);
@@ -94,6 +94,29 @@ static void rule_52_an_answer_hurries_the_next(void **state)
 	}
 	assert_in_range(count('s', 0), 8, 11);
 	assert_int_equal(count('m', 0), 0);
+}
+
+/* Whenever a gateway begins to answer, two answers in a row are there within one interval. */
+static void rule_52_known_within_an_interval(void **state)
+{
+	for (unsigned back = 40000; back < 56000; back += 250) {
+		setup(state);
+		w.in_force.tunables[TUN_probe_answers] = 2;
+		begin();
+		run_until(back);
+		for (unsigned ms = back; w.stats[STAT_probes_answered] < 2; ms++) {
+			run_until(ms);
+			if (w.n_told && w.told[w.n_told - 1].what == 's')
+				answer(200);
+			assert_in_range(ms, back, back + 8000);
+		}
+	}
+	/* many answers are asked for: half of the interval is left */
+	setup(state);
+	w.in_force.tunables[TUN_probe_answers] = 100;
+	begin();
+	run_until(100000);
+	assert_in_range(count('s', 0), 25, 34);
 }
 
 static void rule_52_a_provisional_is_no_answer(void **state)
@@ -363,6 +386,7 @@ int main(void)
 		TEST(rule_52_at_once_then_at_the_interval),
 		TEST(rule_52_each_is_another_one),
 		TEST(rule_52_an_answer_hurries_the_next),
+		TEST(rule_52_known_within_an_interval),
 		TEST(rule_52_a_provisional_is_no_answer),
 		TEST(rule_52_without_its_note),
 		TEST(rule_52_the_interval_is_live),

@@ -16,8 +16,11 @@
 
 /* An answer that is not there after this time is missed; where probes follow quicker, once the next one is due. */
 #define PATIENCE_NS (4000 * MS)
-/* After an answer the next one follows in an eighth of the interval, but not at once. */
-#define QUICK_SHARE  8
+/*
+ * After an answer the next one follows in a sixteenth of the interval, but not at once. And the wait before is as much
+ * shorter, to half of the interval at most: a gateway that is back is known to be within one interval.
+ */
+#define QUICK_SHARE  16
 #define QUICK_MIN_NS (100 * MS)
 /*
  * A wait is shorter than the interval by up to 15 of 128 parts, at random: the gateways of one carrier, lost at one
@@ -380,6 +383,22 @@ static int try(struct probes *p, struct probe *b)
 	return err ?: ops->send(p->env.ctx, b->slot);
 }
 
+static uint64_t quick_wait(const struct probes *p)
+{
+	uint64_t wait = p->interval_ns / QUICK_SHARE;
+
+	return wait > QUICK_MIN_NS ? wait : QUICK_MIN_NS;
+}
+
+/* From one that is not answered to the next. */
+static uint64_t wait_of(const struct probes *p, const struct probe *b)
+{
+	uint32_t answers = p->env.in_force->tunables[TUN_probe_answers];
+	uint64_t more = answers ? (answers - 1) * quick_wait(p) : 0, half = p->interval_ns / 2;
+
+	return p->interval_ns - (more < half ? more : half) - b->spread * (p->interval_ns / SPREAD_SHARE);
+}
+
 /* True: it is, for so long that it does not come back by itself. */
 static bool is_stuck(struct probes *p, struct probe *b, int err)
 {
@@ -424,7 +443,7 @@ static void send_next(struct probes *p, struct probe *b)
 	p->env.stats[STAT_probes_sent]++;
 	b->fresh = false;
 	b->stuck_ns = 0;
-	b->next_ns = now + p->interval_ns - b->spread * (p->interval_ns / SPREAD_SHARE);
+	b->next_ns = now + wait_of(p, b);
 	b->miss_ns = b->next_ns < now + PATIENCE_NS ? b->next_ns : now + PATIENCE_NS;
 	s->due_ns = b->next_ns;
 	s->last_send_ns = now;
@@ -438,10 +457,8 @@ static void send_next(struct probes *p, struct probe *b)
 /* The next one follows sooner than it would. */
 static void hurry(struct probes *p, struct probe *b)
 {
-	uint64_t wait = p->interval_ns / QUICK_SHARE;
+	uint64_t wait = quick_wait(p);
 
-	if (wait < QUICK_MIN_NS)
-		wait = QUICK_MIN_NS;
 	if (p->interval_ns && b->next_ns > p->now_ns + wait)
 		b->next_ns = p->now_ns + wait;
 	slot_of(p, b)->due_ns = b->next_ns;
