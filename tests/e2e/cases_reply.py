@@ -372,3 +372,26 @@ def rule_50_slots_run_out():
         expect(wait_until(lambda: edge.stats()["slots_free"] == 16, 4), f"{edge.stats()['slots_free']} slots free at the end, wanted 16")
         again = softswitch.send(Call())
         reply_to(softswitch, again)
+
+
+@case(seconds=9)
+def reply_by_a_configuration_loaded_meanwhile():
+    """`siprtx load` with another on_exhausted of a prefix while siprtxd runs and counts: the next siprtxd goes by it."""
+    with Edge(CONFIGURATION.replace("reply-408", "record")) as edge:
+        softswitch = edge.softswitch()
+        edge.gateway()
+        first = softswitch.send(Call())
+        edge.wait_journal(first, 4)
+        edge.configuration = CONFIGURATION
+        edge.write_configuration()
+        edge.siprtx("load")
+        second = softswitch.send(Call())
+        edge.wait_journal(second, 4)
+        time.sleep(0.5)  # its counts are in the map
+        edge.stop()
+        edge.start()
+        third = softswitch.send(Call())
+        reply_to(softswitch, third)
+        expect_equal((responses(softswitch, first), responses(softswitch, second)), ([], []), "replies to the calls before")
+        row = only([g for g in edge.json("show", "gateways")["gateways"] if g["gateway"] == "10.77.2.2:5060"], "gateways")
+        expect_fields(row, name="g", on_exhausted="reply-408", invites=3)

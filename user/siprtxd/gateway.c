@@ -130,10 +130,10 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 			if (!*value.name && *known->value.name) {
 				value.on_exhausted = known->value.on_exhausted;
 				value.on_down = known->value.on_down;
-				bpf_map_update_elem(g->fd, &key, &value, BPF_EXIST);
 			}
 			strcpy(value.name, known->value.name);
 			strcpy(value.group, known->value.group);
+			bpf_map_update_elem(g->fd, &key, &value, BPF_EXIST);
 			known->value = value;
 		}
 		from = &key;
@@ -210,6 +210,9 @@ void gateways_write(struct gateways *g, struct gateway *gw)
 		now.on_exhausted = there.on_exhausted;
 		now.on_down = there.on_down;
 		now.admin = there.admin;
+		/* cleared by a load of another configuration: the next start sees by it what it says now */
+		memcpy(now.name, there.name, sizeof(now.name));
+		memcpy(now.group, there.group, sizeof(now.group));
 	}
 	/* an operator's write in between is one he sees undone; kept where it fails, tried the next time */
 	gw->changed = bpf_map_update_elem(g->fd, &gw->key, &now, BPF_ANY) && errno != E2BIG;
