@@ -39,7 +39,7 @@ def rule_32_one_datagram_an_interval():
         sipp.kill()
         for call, what in ((early, "early copies"), (late, "late copies")):
             expect_times(gateway.offsets(call), [0, .5, 1.5, 3.5, 7.5], what)
-        other = [a for a in gateway.got if branch_of(a.data) not in (early.branch, late.branch)]
+        other = [a for a in gateway.got if a.data.startswith(b"INVITE ") and branch_of(a.data) not in (early.branch, late.branch)]
         expect_times([a.time - other[0].time for a in other], [0, .5, 1.5, 3.5, 7.5], "with SIPp's own timers")
         expect(edge.counters()["absorbed"] >= 11, f"absorbed {edge.counters()['absorbed']}, wanted 11 or more")
 

@@ -29,10 +29,22 @@ def expect_same_lines(got, wanted, what):
                   f"{short(got[at:at + 1])}, wanted {short(wanted[at:at + 1])}")
 
 
+def of_calls(lines):
+    return [line for line in lines if b'"event":"gateway_' not in line]
+
+
 def settled(edge, n):
-    """Waits until n records are on disk."""
-    wait_until(lambda: len(journal_lines(edge)) >= n if os.path.exists(edge.journal_path) else False, 20, 0.1)
+    """Waits until the records of n calls are on disk, and those of their gateway with them; all the lines."""
+    wait_until(lambda: len(of_calls(journal_lines(edge))) >= n if os.path.exists(edge.journal_path) else False, 20, 0.1)
+    time.sleep(0.3)
     return journal_lines(edge)
+
+
+def down_at_once(edge):
+    """The third exhausted call makes the gateway suspect and down: two records among those of the calls, and none later by itself."""
+    edge.siprtx("set", "state_hold", "0")
+    edge.siprtx("set", "probe", "0")
+    time.sleep(0.05)
 
 
 @case(seconds=8)
@@ -40,23 +52,26 @@ def notify_stream_replays():
     """A subscriber gets the journal's lines: from a number, from the end, from before the oldest with a gap told; a wrong request is refused."""
     path = socket_of("replay")
     with Edge(SHORT + stream("replay")) as edge:
+        down_at_once(edge)
         softswitch = edge.softswitch()
         edge.gateway()
         send_calls(softswitch, 20, 200)
         lines = settled(edge, 20)
+        expect_equal([json.loads(line)["event"] for line in lines if line not in of_calls(lines)], ["gateway_suspect", "gateway_down"], "records of the gateway")
         notifier = Notifier(edge)
         expect(wait_until(lambda: os.path.exists(path), 5), f"no socket: {notifier.log()}")
         expect_equal(stat.S_IMODE(os.stat(path).st_mode), 0o660, "mode of the socket")
         from_7, end = Subscriber(path, "from 7\n"), Subscriber(path, "from end\n")
         silent, early = Subscriber(path), Subscriber(path, "from 0\n")
         ahead, wrong = Subscriber(path, "from 1000\n"), Subscriber(path, "give me all\n")
-        expect_same_lines(from_7.wait(14, 3)[:], lines[6:], "from 7")
-        expect_same_lines(early.wait(20, 3)[:], lines, "from 0")
+        old = len(lines)
+        expect_same_lines(from_7.wait(old - 6, 3)[:], lines[6:], "from 7")
+        expect_same_lines(early.wait(old, 3)[:], lines, "from 0")
         expect_equal([json.loads(line)["event"] for line in wrong.wait(1, 3)], ["error"], "answers to a wrong request")
         time.sleep(0.3)
         send_calls(softswitch, 5, 200)
         lines = settled(edge, 25)
-        for who, wanted in ((from_7, lines[6:]), (end, lines[20:]), (silent, lines[20:]), (ahead, lines[20:]), (early, lines)):
+        for who, wanted in ((from_7, lines[6:]), (end, lines[old:]), (silent, lines[old:]), (ahead, lines[old:]), (early, lines)):
             expect_same_lines(who.wait(len(wanted), 3), wanted, who.request or "no request")
         sink = notifier.sink("replay")
         expect_equal((sink["kind"], sink["subscribers"], sink["error"]), ("stream", 5, None), "kind, subscribers and error in status")
@@ -72,6 +87,7 @@ def notify_stream_half_closed():
     """`printf 'from 1' | nc -N -U`: who has shut down his side gets his lines all the same."""
     path = socket_of("half")
     with Edge(SHORT + stream("half")) as edge:
+        down_at_once(edge)
         softswitch = edge.softswitch()
         edge.gateway()
         send_calls(softswitch, 3, 100)
@@ -84,10 +100,10 @@ def notify_stream_half_closed():
             s.shutdown(socket.SHUT_WR)
             s.settimeout(3)
             send_calls(softswitch, 1, 100)
-            got = b""
-            while got.count(b"\n") < 4:
+            lines, got = settled(edge, 4), b""
+            while got.count(b"\n") < len(lines):
                 got += s.recv(65536)
-        expect_same_lines(got.splitlines(), settled(edge, 4), "half closed")
+        expect_same_lines(got.splitlines(), lines, "half closed")
 
 
 @case(seconds=6)
@@ -132,7 +148,7 @@ def storm(edge, name, trouble=None, subscribers=2):
             trouble()
     sender.join()
     wait_until(lambda: edge.siprtx("status", check=False).returncode == 0, 10, 0.2)
-    wait_until(lambda: edge.json("status", check=False)["slots"]["used"] == 0, 10, 0.2)
+    wait_until(lambda: edge.json("status", check=False)["held"]["calling"] == 0, 10, 0.2)
     wait_until(lambda: edge.json("status", check=False)["journal"]["not_on_disk"] == 0, 10, 0.2)
     lines = journal_lines(edge)
     for s in who:
@@ -149,7 +165,7 @@ def notify_stream_10000_calls():
     with Edge(SHORT + stream("calls"), max_transactions=16384) as edge:
         Notifier(edge)
         said = storm(edge, "calls")
-        expect(len(journal_lines(edge)) == CALLS, f"{said}, wanted {CALLS}")
+        expect_equal(len(edge.exhausted()), CALLS, f"records of calls among {said}")
         return said
 
 
@@ -188,6 +204,7 @@ def notify_reader_that_never_reads():
     path = socket_of("idle")
     with Edge(SHORT + stream("idle"), max_transactions=16384) as edge:
         notifier = Notifier(edge)
+        down_at_once(edge)
         softswitch = edge.softswitch()
         edge.gateway()
         wait_until(lambda: os.path.exists(path), 5)
@@ -203,7 +220,7 @@ def notify_reader_that_never_reads():
         before = memory_kb(notifier.process)
         send_calls(softswitch, 3000, 600)
         lines = settled(edge, 3100)
-        expect_same_lines(busy.wait(3100, 5), lines, "one who reads")
+        expect_same_lines(busy.wait(len(lines), 5), lines, "one who reads")
         grown = memory_kb(notifier.process) - before
         expect(grown < 1500, f"20 readers that never read cost {grown} KB")
         lag = notifier.sink("idle")["lag"]
@@ -229,20 +246,24 @@ def notify_outlives_unload():
         edge.configuration += f"[notify c]\nkind = cdr\nto = {folder}\n"
         edge.write_configuration()
         notifier = Notifier(edge)
+        down_at_once(edge)
         softswitch = edge.softswitch()
         edge.gateway()
         wait_until(lambda: os.path.exists(path), 5)
         reader = Subscriber(path, "from 1\n")
         send_calls(softswitch, 5, 100)
-        reader.wait(5, 3)
+        reader.wait(len(settled(edge, 5)), 3)
         edge.stop()
         edge.siprtx("unload")
         expect(wait_until(lambda: "unloaded" in notifier.log(), 3), f"siprtx-notify does not say that the maps are gone: {notifier.log()}")
         edge.start()
+        down_at_once(edge)
         send_calls(softswitch, 5, 100)
-        expect_same_lines(reader.wait(10, 5), settled(edge, 10), "across an unload")
-        # the map has the last five alone
-        expect_same_lines(Subscriber(path, "from 1\n").wait(10, 5), settled(edge, 10), "from before the unload")
+        lines = settled(edge, 10)
+        expect_equal(len(lines), 14, "records, the gateway suspect and down before the unload and after it")
+        expect_same_lines(reader.wait(14, 5), lines, "across an unload")
+        # the map has those of the last five alone
+        expect_same_lines(Subscriber(path, "from 1\n").wait(14, 5), lines, "from before the unload")
         notifier.wait_sink("c", lambda s: s["sent"] >= 10)
         expect_equal(notifier.end(), 0, "exit status")
         send_calls(softswitch, 2, 100)
@@ -254,7 +275,8 @@ def notify_outlives_unload():
         settled(edge, 13)
         notifier.start()
         expect(wait_until(lambda: len(cdr_lines(folder)) >= 13, 5), f"{len(cdr_lines(folder))} CDR lines, wanted 13; {notifier.log()}")
-        expect_equal([int(line.split("|")[17]) for line in cdr_lines(folder)], list(range(1, 14)), "numbers in the CDR files")
+        calls = [seq_of(line) for line in of_calls(journal_lines(edge))]
+        expect_equal((cdr_numbers(folder), len(calls)), (calls, 13), "numbers in the CDR files, calls")
         with open(f"{edge.directory}/notify.state") as f:
             expect("c " in f.read(), "notify.state does not name the consumer")
 
@@ -265,6 +287,10 @@ def cdr_lines(folder):
         with open(path) as f:
             lines += f.read().splitlines()
     return lines
+
+
+def cdr_numbers(folder):
+    return [int(line.split("|")[17]) for line in cdr_lines(folder)]
 
 
 def fill_up(path):
@@ -311,7 +337,9 @@ def notify_cdr_files():
         expect(said.returncode == 0 and "No space left" in said.stdout, f"status {said.returncode}: {said.stdout}")
         os.unlink(f"{folder}/fill")
         expect(wait_until(lambda: len(cdr_lines(folder)) >= 121, 5), f"{len(cdr_lines(folder))} lines after there was room, wanted 121")
-        expect_equal([int(line.split("|")[17]) for line in cdr_lines(folder)], list(range(1, 122)), "numbers")
+        calls = [seq_of(line) for line in of_calls(journal_lines(edge))]
+        expect_equal((cdr_numbers(folder), len(calls)), (calls, 121), "numbers of the calls, and no other; calls")
+        expect(len(edge.records()) > 121, "no record of the gateway was to be left out")
         expect(notifier.wait_sink("c", lambda s: not s["error"]), "the error stays in status")
 
 
@@ -371,8 +399,10 @@ def notify_needs_no_capability():
         reader = Subscriber(path, "from 1\n")
         softswitch = edge.softswitch()
         edge.gateway()
+        down_at_once(edge)
         send_calls(softswitch, 5, 100)
-        expect_same_lines(reader.wait(5, 3), settled(edge, 5), "as a plain user")
+        lines = settled(edge, 5)
+        expect_same_lines(reader.wait(len(lines), 3), lines, "as a plain user")
         expect(notifier.wait_sink("c", lambda s: s["sent"] == 5), f"CDR lines as a plain user: {notifier.sink('c')}")
         expect_equal(notifier.end(), 0, "exit status")
         games = [*as_user(user=pwd.getpwnam("games")), program]
@@ -397,6 +427,7 @@ def notify_first_of_gateways_that_are_down():
         with open(hook, "w") as f:
             f.write(f"#!/bin/sh\necho \"$0 $SIPRTX_EVENT $SIPRTX_SEQ $SIPRTX_GATEWAY\" >> {edge.directory}/told\n")
         os.chmod(hook, 0o755)
+        edge.judge_no_gateway()
         softswitch = edge.softswitch()
         edge.gateway()
         send_calls(softswitch, 3, 100)

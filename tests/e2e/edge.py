@@ -279,6 +279,11 @@ class Edge:
         finally:
             os.unlink(pin)
 
+    def judge_no_gateway(self):
+        """For cases that count all datagrams, records or slots: no states of gateways, no records of them, no OPTIONS. Returns when it is in force."""
+        self.siprtx("set", "health", "0")
+        time.sleep(0.05)
+
     def retune(self, profile, field, value):
         self.bpftool_update("profiles", (profile * 32 + field).to_bytes(4, "little"), value)
 

@@ -41,6 +41,7 @@ class Frame:
             self.from_to = ip[8:40]
         else:
             self.protocol = self.ttl = None
+            self.payload = b""
             return
         self.ip, self.l4 = ip[:self.header], ip[self.header:length]
         self.payload = self.l4[8:] if self.protocol == 17 else self.l4
