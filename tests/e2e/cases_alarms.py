@@ -15,7 +15,7 @@ def told(edge, words):
 def slots_alarm_at_80_and_95():
     """Twenty slots: one line at 80 % and one at 95 %, once more only after use fell five below; status warns and is 0 all the same."""
     with Edge("[profile standard]\nresend_interval = 30\n", max_transactions=20) as edge:
-        edge.judge_no_gateway()  # silent for 2 s, it would be probed out of a slot
+        edge.send_no_options()  # silent for 2 s, it would be probed out of a slot
         softswitch, gateway = edge.softswitch(), edge.gateway()
         calls = []
 

@@ -331,7 +331,7 @@ def thousand_calls_leave_spread():
     # 10 ms touch fourteen ticks of 0.8 ms; a round that is late makes up for those before it, but sends no more than tick_sends
     spread, capped = 32 * 20, 8 * 15
     with Edge(profile(resend_interval="0.5,0.7", final_wait="0.3"), max_transactions=4096, gateways=[f"{a}/24" for a in addresses[1:]]) as edge:
-        edge.judge_no_gateway()
+        edge.send_no_options()
         softswitch = edge.softswitch()
 
         def wave(address, latest, during=None):

@@ -25,7 +25,7 @@ def expect_free(edge, before):
 def ten_thousand_calls():
     """10,000 calls at 1,000 a second to a silent gateway on the 15.5 s list: 70,000 datagrams, 7 a call, 10,000 records, all slots free."""
     with Edge("[gateway silent]\naddress = 10.77.2.2\nprofile = fast-failover\n", max_transactions=65536) as edge:
-        edge.judge_no_gateway()
+        edge.send_no_options()
         free = edge.stats()["slots_free"]
         sink = Sink(edge)
         sipp = edge.run(edge.sw_ns, "sipp", "-sf", f"{SIPP}/silent.xml", "-i", "10.77.1.2", "-p", "5060", "-m", str(CALLS), "-r", str(RATE), "-nr",
@@ -59,7 +59,7 @@ def ten_thousand_calls():
 def full_house():
     """Sixteen slots, forty calls: every first INVITE passes, sixteen are served, the rest counted; later there is room again."""
     with Edge("[profile short]\nresend_interval = 0.5,1\n[gateway g]\naddress = 10.77.2.0/24\nprofile = short\n", max_transactions=16) as edge:
-        edge.judge_no_gateway()
+        edge.send_no_options()
         free = edge.stats()["slots_free"]
         softswitch, gateway = edge.softswitch(), edge.gateway()
         calls = [softswitch.send(Call()) for _ in range(40)]

@@ -427,7 +427,8 @@ def notify_first_of_gateways_that_are_down():
         with open(hook, "w") as f:
             f.write(f"#!/bin/sh\necho \"$0 $SIPRTX_EVENT $SIPRTX_SEQ $SIPRTX_GATEWAY\" >> {edge.directory}/told\n")
         os.chmod(hook, 0o755)
-        edge.judge_no_gateway()
+        edge.siprtx("set", "health", "0")
+        time.sleep(0.05)
         softswitch = edge.softswitch()
         edge.gateway()
         send_calls(softswitch, 3, 100)

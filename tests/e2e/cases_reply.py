@@ -306,7 +306,7 @@ def rule_50_ipv6_and_sent_by():
 def rule_50_sipp_takes_it_for_the_end():
     """SIPp as softswitch, its own timers on: it takes the 408 for its INVITE's and ends well; its ACKs do not reach the gateway."""
     with Edge(CONFIGURATION) as edge:
-        edge.judge_no_gateway()
+        edge.send_no_options()
         gateway = edge.gateway()
         sipp = edge.run(edge.sw_ns, "sipp", "-sf", f"{SIPP}/replied.xml", "-i", "10.77.1.2", "-p", "5070", "-m", "5", "-r", "20", "10.77.2.2:5060",
                         "-nostdin", env={**os.environ, "TERM": "dumb"}, check=False, timeout=30)
@@ -359,7 +359,7 @@ def rule_50_reply_into_a_vlan():
 def rule_50_slots_run_out():
     """A reply needs a slot: calls there is none for are recorded only, as ever; no slot is lost."""
     with Edge(CONFIGURATION, max_transactions=16) as edge:
-        edge.judge_no_gateway()
+        edge.send_no_options()
         edge.siprtx("set", "remember", "2000")
         softswitch = edge.softswitch()
         edge.gateway()

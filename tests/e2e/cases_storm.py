@@ -41,7 +41,7 @@ def million_datagrams():
     short = profile("storm", resend_interval="0.5", final_wait="0.2", timeout_trying=1, timeout_progress=1, timeout_progress_sdp=1, timeout_ringing=1)
     with Edge(short, max_transactions=65536) as edge:
         edge.siprtx("set", "remember", "1000")
-        time.sleep(0.1)
+        edge.send_no_options()
         free = edge.stats()["slots_free"]
         storm(edge, 1, WARM)
         expect(settled(edge), f"transactions held 10 s after the warm-up: {edge.stats()}")

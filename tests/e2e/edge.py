@@ -279,9 +279,9 @@ class Edge:
         finally:
             os.unlink(pin)
 
-    def judge_no_gateway(self):
-        """For cases that count all datagrams, records or slots: no states of gateways, no records of them, no OPTIONS. Returns when it is in force."""
-        self.siprtx("set", "health", "0")
+    def send_no_options(self):
+        """For cases that count all datagrams or slots: gateways are judged by the calls alone, none is probed. Returns when it is in force."""
+        self.siprtx("set", "probe", "0")
         time.sleep(0.05)
 
     def retune(self, profile, field, value):
