@@ -201,7 +201,8 @@ def late_200(inside):
         expect(wait_until(lambda: len(carriers.first.got) >= before + 2, 2), "no ACK and BYE reached the first gateway")
         time.sleep(0.5)
         expect_equal(len(caller.answers(b";tag=gateway")), 1, "200s of the first gateway at the caller")
-        expect_equal([a.data.split(b" ")[0] for a in carriers.first.got[before:]], [b"ACK", b"BYE"], "what the first gateway got after its 200")
+        # two of Kamailio's processes: either may be first
+        expect_equal(sorted(a.data.split(b" ")[0] for a in carriers.first.got[before:]), [b"ACK", b"BYE"], "what the first gateway got after its 200")
         expect(wait_until(lambda: [r for r in carriers.edge.journal() if r["event"] == "late_response"], 2), "no record of the late response")
         expect_fields(only([r for r in carriers.edge.journal() if r["event"] == "late_response"], "late responses"), last_code=200, reply=503, gateway=f"{FIRST}:5060")
 
