@@ -8,7 +8,7 @@ import time
 
 from case import case, expect, expect_equal, expect_fields, expect_times, only
 from cases_host import HERE, HERE6, HOST, MASQUERADE, host
-from cases_reply import CONFIGURATION, END, ack_of, header, reply_to, responses
+from cases_reply import CONFIGURATION, END, ack_of, header, judge_repeat, reply_to, responses
 from cases_rights import Rights
 from edge import Edge, run, wait_until
 from frames import Capture
@@ -99,22 +99,7 @@ def rule_50_host_repeat_is_answered():
     """mode = host: the INVITE again gets the same reply at once and goes no further; after the ACK it is a stray copy."""
     with Edge(CONFIGURATION, **HOST) as edge:
         softswitch, gateway = host(edge), edge.gateway()
-        call = softswitch.send(Call(src=HERE))
-        first = reply_to(softswitch, call)
-        time.sleep(0.2)
-        again = time.time()
-        softswitch.send(call)
-        expect(wait_until(lambda: len(responses(softswitch, call)) == 2, 0.25), "the repeat was not answered")
-        second = responses(softswitch, call)[1]
-        expect_equal(second.data, first.data, "reply to the repeat")
-        expect(second.time - again <= 0.040, f"the repeat was answered after {(second.time - again) * 1000:.0f} ms")
-        softswitch.send(ack_of(call, first.data), "10.77.2.2")
-        time.sleep(0.2)
-        before = len(responses(softswitch, call))
-        softswitch.send(call)
-        time.sleep(1)
-        expect_equal(len(responses(softswitch, call)), before, "replies after the ACK")
-        expect_equal(len(gateway.of(call)), 3, "datagrams at the gateway")
+        judge_repeat(softswitch, gateway, Call(src=HERE))
 
 
 @case(seconds=12)

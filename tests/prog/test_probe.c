@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "one_edge.h"
+#include "one_note.h"
 #include "frame.h"
 #include "key.h"
 #include "sip.h"
@@ -17,35 +17,12 @@
 #include "slot.h"
 
 static char message[2048];
-static struct siprtx_note noted;
-static unsigned n_noted;
 
 static int up(void **state)
 {
 	(void)state;
 	edge_up(&edge, NULL);
 	return 0;
-}
-
-static int on_note(void *ctx, void *data, size_t size)
-{
-	(void)ctx, (void)size;
-	memcpy(&noted, data, sizeof(noted));
-	n_noted++;
-	return 0;
-}
-
-/* The one note of what was just run: its kind, 0: there is none. */
-static unsigned note_kind(void)
-{
-	struct ring_buffer *ring = ring_buffer__new(edge.pins.fd[PIN_notes], on_note, NULL, NULL);
-
-	n_noted = 0;
-	assert_non_null(ring);
-	ring_buffer__consume(ring);
-	ring_buffer__free(ring);
-	assert_true(n_noted <= 1);
-	return n_noted ? noted.kind : 0;
 }
 
 static void put_key(const struct siprtx_slot *s, uint32_t gen)
@@ -110,9 +87,9 @@ static int answer(uint64_t branch, int code)
 static void expect_note(const struct siprtx_slot *s, unsigned code)
 {
 	assert_int_equal(note_kind(), NOTE_MOVED);
-	assert_ptr_equal(&edge.pins.slots[noted.slot], s);
-	assert_int_equal(noted.word, s->word);
-	assert_int_equal(noted.code, code);
+	assert_ptr_equal(&edge.pins.slots[noted.note.slot], s);
+	assert_int_equal(noted.note.word, s->word);
+	assert_int_equal(noted.note.code, code);
 }
 
 static void rule_52_the_answer_is_absorbed(void **state)
@@ -294,7 +271,7 @@ static void rule_46_51_icmp_that_quotes_one(void **state)
 	assert_int_equal(run(edge.outside, &in, &out), PASS);
 	assert_memory_equal(out.data, in.data, in.len);
 	assert_int_equal(note_kind(), NOTE_ICMP);
-	assert_ptr_equal(&edge.pins.slots[noted.slot], s);
+	assert_ptr_equal(&edge.pins.slots[noted.note.slot], s);
 	assert_int_equal(word_state(s->word), ST_CALLING);
 }
 

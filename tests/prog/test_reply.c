@@ -8,41 +8,17 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "one_edge.h"
+#include "one_note.h"
 #include "sip_msg.h"
 #include "slot.h"
 
 static char message[2048];
-static struct siprtx_late_final noted;
-static unsigned n_noted;
 
 static int up(void **state)
 {
 	(void)state;
 	edge_up(&edge, NULL);
 	return 0;
-}
-
-static int on_note(void *ctx, void *data, size_t size)
-{
-	(void)ctx;
-	memset(&noted, 0, sizeof(noted));
-	memcpy(&noted, data, size < sizeof(noted) ? size : sizeof(noted));
-	n_noted++;
-	return 0;
-}
-
-/* The one note of what was just run: its kind, 0: there is none. */
-static unsigned note_kind(void)
-{
-	struct ring_buffer *ring = ring_buffer__new(edge.pins.fd[PIN_notes], on_note, NULL, NULL);
-
-	n_noted = 0;
-	assert_non_null(ring);
-	ring_buffer__consume(ring);
-	ring_buffer__free(ring);
-	assert_true(n_noted <= 1);
-	return n_noted ? noted.note.kind : 0;
 }
 
 /* An INVITE that was answered when nothing came. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pins_copy.h"
@@ -19,6 +20,15 @@ static const struct {
 	PINNED_MAPS(MAP)
 #undef MAP
 };
+
+uint64_t pins_ino(const char *pin_path)
+{
+	char path[PATH_MAX + NAME_LEN];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", pin_path, pin_name(PIN_meta));
+	return stat(path, &st) ? 0 : st.st_ino;
+}
 
 const char *pin_name(enum pin_id id)
 {

@@ -6,6 +6,7 @@
 #include <linux/limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "abi.h"
 
@@ -79,6 +80,8 @@ int pins_open(struct pins *p, const char *pin_path, bool writable);
 int pins_renew(struct pins *p, enum pin_id id);
 int pins_renew_all(struct pins *p);
 void pins_close(struct pins *p);
+/* Of these maps, for as long as they are the ones under that path; 0: nothing is loaded there. */
+uint64_t pins_ino(const char *pin_path);
 const char *pin_name(enum pin_id id);
 
 #endif

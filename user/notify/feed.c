@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "log.h"
 #include "record.h"
@@ -17,16 +16,6 @@ void feed_init(struct feed *f, const char *journal)
 {
 	*f = (struct feed){0};
 	journal_reader_init(&f->journal, journal);
-}
-
-static ino_t pin_ino(const char *pin_path)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (snprintf(path, sizeof(path), "%s/meta", pin_path) >= (int)sizeof(path) || stat(path, &st))
-		return 0;
-	return st.st_ino;
 }
 
 static void forget_lines(struct feed *f)
@@ -55,7 +44,7 @@ int feed_open(struct feed *f, const char *pin_path)
 {
 	int err;
 
-	f->ino = pin_ino(pin_path);
+	f->ino = pins_ino(pin_path);
 	err = pins_open(&f->pins, pin_path, false);
 	if (err)
 		return err;
@@ -88,7 +77,7 @@ void feed_free(struct feed *f)
 
 bool feed_is_gone(const struct feed *f)
 {
-	return f->open && pin_ino(f->pins.path) != f->ino;
+	return f->open && pins_ino(f->pins.path) != f->ino;
 }
 
 uint64_t feed_next(const struct feed *f)

@@ -16,7 +16,7 @@
 struct feed {
 	struct pins pins;
 	bool open;		    /* pins are */
-	ino_t ino;		    /* of the pins, to see them taken away */
+	uint64_t ino;		    /* of the pins, to see them taken away */
 	struct siprtx_sink *notify; /* the map, writable */
 	struct journal_reader journal;
 	int journal_error; /* of the last look at it */

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "head.h"
@@ -33,18 +32,9 @@ int cli_no_memory(void)
 	return cli_fail(CLI_FAILED, "there is no memory left; free some");
 }
 
-static uint64_t pin_ino(const struct cli *cli)
-{
-	char path[PATH_MAX + 16];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/%s", cli->config.pin_path, pin_name(PIN_meta));
-	return stat(path, &st) ? 0 : st.st_ino;
-}
-
 bool cli_pins_gone(const struct cli *cli)
 {
-	return pin_ino(cli) != cli->pins_ino;
+	return pins_ino(cli->config.pin_path) != cli->pins_ino;
 }
 
 int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
@@ -59,7 +49,7 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 		return err;
 	}
 	cli_close(cli);
-	cli->pins_ino = pin_ino(cli);
+	cli->pins_ino = pins_ino(path);
 	err = pins_open(&cli->pins, path, writable);
 	switch (err) {
 	case 0:

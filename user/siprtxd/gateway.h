@@ -60,6 +60,11 @@ int gateways_open(struct gateways *g, const struct pins *pins, const struct conf
 void gateways_close(struct gateways *g);
 /* Finds or adds. Never NULL, valid until gateways_close(). */
 struct gateway *gateways_find(struct gateways *g, const uint8_t addr[16], uint16_t port);
+/* NULL: it is among the others. */
+static inline struct gateway *gateways_judged(const struct gateways *g, struct gateway *gw)
+{
+	return gw == &g->others ? NULL : gw;
+}
 /* What the operator wants done (enum siprtx_on_exhausted): as the map has it now. */
 uint32_t gateways_on_exhausted(const struct gateways *g, const struct gateway *gw);
 /*

@@ -58,9 +58,7 @@ static struct gateway *gateway_of(struct ledger *l, uint32_t slot)
 
 struct gateway *ledger_gateway(struct ledger *l, uint32_t slot)
 {
-	struct gateway *g = gateway_of(l, slot);
-
-	return g == &l->gateways.others ? NULL : g;
+	return gateways_judged(&l->gateways, gateway_of(l, slot));
 }
 
 /* Nothing came of the gateway's own. */
@@ -259,8 +257,8 @@ void ledger_late(struct ledger *l, const struct siprtx_note *n)
 	l->pins->stats[STAT_late_responses]++;
 	if (!c)
 		return;
-	gw = gateways_find(&l->gateways, c->call.addr, c->call.port);
-	if (gw != &l->gateways.others)
+	gw = gateways_judged(&l->gateways, gateways_find(&l->gateways, c->call.addr, c->call.port));
+	if (gw)
 		gateway_health_late(l->health, gw, n->code, n->ns, now_ns());
 	e.nominal_ms = (n->ns - c->call.first_ns) / 1000000;
 	events_write(&l->events, &c->call, &e);

@@ -115,9 +115,7 @@ int ledger_adopt_calls(struct ledger *l, uint64_t now_ns)
 /* NULL: there is no room for it. */
 static struct gateway *find(struct ledger *l, const struct siprtx_gateway_key *key)
 {
-	struct gateway *gw = gateways_find(&l->gateways, key->addr, key->port);
-
-	return gw == &l->gateways.others ? NULL : gw;
+	return gateways_judged(&l->gateways, gateways_find(&l->gateways, key->addr, key->port));
 }
 
 bool ledger_probe_found(struct ledger *l, const struct siprtx_gateway_key *gateway)
