@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-The bench's wire half, measured at the receiver: how fast siprtx re-injects against a bare AF_XDP loop, how late a
-retransmission is and what it costs in CPU.
-"""
+"""Re-injection: how fast copies leave, against a bare AF_XDP loop, counted at the receiver."""
 import json
 import os
 import pathlib
@@ -21,6 +18,7 @@ from frames import udp4  # noqa: E402
 from sink import Sink, lateness, percentile  # noqa: E402
 from sip import Call  # noqa: E402
 
+ROWS = ()
 FRAMES = 60000  # of 65,536 slots: distinct frames, each sent once, none of them in a cache
 MESSAGE = 1024  # bytes of SIP
 LOAD_RATE = 10000
