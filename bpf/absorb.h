@@ -53,7 +53,7 @@ static __always_inline int has_turn(struct siprtx_slot *slot, __u64 word)
 }
 
 /* The INVITE again, before siprtx has answered it in the place of a gateway that is down. */
-static __always_inline int copy_of_refused(const struct siprtx_meta *alive, const struct siprtx_txn *txn,
+static __always_inline int copy_of_refused(const struct siprtx_meta *alive, __u64 txn,
 					   const struct siprtx_key *key, struct siprtx_slot *slot, __u64 word)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -61,12 +61,12 @@ static __always_inline int copy_of_refused(const struct siprtx_meta *alive, cons
 	if (sending(alive, slot->outside, now) || !refused_passes(slot, word))
 		return drop_refused();
 	keep_copy_time(slot, now);
-	note(NOTE_COPY, now, word, key, txn->slot, 1);
+	note(NOTE_COPY, now, word, key, txn_slot(txn), 1);
 	return pass(CNT_copy_passed);
 }
 
 /* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
-static __always_inline int repeated(void *ctx, const struct packet *p, const struct siprtx_txn *txn,
+static __always_inline int repeated(void *ctx, const struct packet *p, __u64 txn,
 				    const struct siprtx_key *key, const struct siprtx_slot *buf,
 				    const struct sip_msg *m)
 {
@@ -92,7 +92,7 @@ static __always_inline int repeated(void *ctx, const struct packet *p, const str
 	if (m->code && m->code != word_code(word))
 		return pass(CNT_response_unlike);
 	if (m->code && was_asked(slot, buf, m)) {
-		note(NOTE_COPY, now, word, key, txn->slot, 0);
+		note(NOTE_COPY, now, word, key, txn_slot(txn), 0);
 		return pass(CNT_response_asked);
 	}
 	keep_copy_time(slot, now);
@@ -101,10 +101,10 @@ static __always_inline int repeated(void *ctx, const struct packet *p, const str
 			count(CNT_absorbed);
 			return XDP_DROP;
 		}
-		note(NOTE_COPY, now, word, key, txn->slot, 1);
+		note(NOTE_COPY, now, word, key, txn_slot(txn), 1);
 		return pass(CNT_refreshed);
 	}
-	note(NOTE_COPY, now, word, key, txn->slot, 0);
+	note(NOTE_COPY, now, word, key, txn_slot(txn), 0);
 	return pass(CNT_copy_passed);
 }
 

@@ -6,12 +6,11 @@
 #ifndef BPF_CAPTURE_H
 #define BPF_CAPTURE_H
 
-#include <linux/errno.h>
-
 #include "egress.h"
 #include "key.h"
 #include "rate.h"
 #include "refuse.h"
+#include "txn.h"
 #include "wire.h"
 
 /* A profile without a first interval is none. */
@@ -51,19 +50,19 @@ static __always_inline __u32 profile_of(const struct siprtx_slot *slot, __u32 *b
 /* Makes the slot findable and tells the controller: all of it or nothing. 0, or the counter of what was full. */
 static __always_inline int commit(struct siprtx_percpu *cpu, struct siprtx_slot *slot, __u64 now)
 {
-	struct siprtx_txn txn = {.slot = cpu->spare - 1};
+	__u32 index = cpu->spare - 1;
 	struct siprtx_note *n;
 	__u64 word = slot->word;
-	long err;
+	int err;
 
 	n = bpf_ringbuf_reserve(&notes, sizeof(*n), 0);
 	if (!n)
 		return CNT_no_note;
-	txn.gen = word_gen(word);
-	err = bpf_map_update_elem(&txns, &slot->key, &txn, BPF_NOEXIST);
+	err = txn_add(&slot->key, &cpu->place, txn_at(index, word_gen(word), 0));
 	if (err) {
 		bpf_ringbuf_discard(n, BPF_RB_NO_WAKEUP);
-		return err == -EEXIST ? CNT_dup : CNT_no_txn; /* another CPU had the same datagram */
+		/* there: another CPU had the same datagram */
+		return err == TABLE_THERE ? CNT_dup : err == TABLE_FULL ? CNT_no_txn : CNT_word_lost;
 	}
 	word = word_moved(word, ST_CALLING, STAGE_NOTHING, cpu->msg.code);
 	__sync_lock_test_and_set(&slot->word, word);
@@ -71,7 +70,7 @@ static __always_inline int commit(struct siprtx_percpu *cpu, struct siprtx_slot 
 	n->ns = now;
 	n->word = word;
 	n->key = slot->key;
-	n->slot = txn.slot;
+	n->slot = index;
 	n->kind = NOTE_NEW;
 	n->code = 0;
 	bpf_ringbuf_submit(n, BPF_RB_NO_WAKEUP);

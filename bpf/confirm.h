@@ -96,7 +96,7 @@ static __always_inline int request_in(const struct packet *p, const struct siprt
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
 	struct siprtx_slot *slot;
-	struct siprtx_txn *txn;
+	__u64 txn;
 	struct siprtx_key key;
 	__u64 word;
 
@@ -108,13 +108,13 @@ static __always_inline int request_in(const struct packet *p, const struct siprt
 		return CNT_request_in;
 	if (m->content_length != ~0u && m->content_length > message_end(p) - m->body)
 		return CNT_short_body;
-	txn = dialog_key(buf, m, secret, &key) ? NULL : bpf_map_lookup_elem(&txns, &key);
+	txn = dialog_key(buf, m, secret, &key) ? 0 : find_txn(&key);
 	slot = txn ? held_slot(txn, &word) : NULL;
 	if (!slot)
 		return CNT_confirm_unknown;
 	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
 		return wrong_source(buf, p);
-	return confirm(slot, word, &key, txn->slot);
+	return confirm(slot, word, &key, txn_slot(txn));
 }
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "key.h"
 #include "slot.h"
+#include "txn.h"
 
 struct found {
 	struct siprtx_slot *slot;
@@ -19,15 +20,15 @@ static __always_inline int find_held(const struct siprtx_slot *buf, const struct
 				     struct found *f)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
-	struct siprtx_txn *txn;
+	__u64 txn;
 
 	if (!secret)
 		return 0;
 	sip_key(buf, m, method, secret, &f->key);
-	txn = bpf_map_lookup_elem(&txns, &f->key);
+	txn = find_txn(&f->key);
 	if (!txn)
 		return 0;
-	f->index = txn->slot;
+	f->index = txn_slot(txn);
 	f->slot = held_slot(txn, &f->word);
 	return !!f->slot;
 }

@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "sip.h"
+#include "txn_table.h"
 
 #define ARRAY_MAP(map, entries, value_type, kind)                                                                      \
 	struct {                                                                                                       \
@@ -25,6 +26,7 @@ ARRAY_MAP(profiles, MAX_PROFILES *PROFILE_FIELDS, __u32, mmap);
 ARRAY_MAP(in_force, 1, struct siprtx_in_force, mmap);
 ARRAY_MAP(profile_names, MAX_PROFILES, struct siprtx_name, plain);
 ARRAY_MAP(slots, 1, struct siprtx_slot, mmap);
+ARRAY_MAP(txns, 1, struct siprtx_bucket, mmap);
 ARRAY_MAP(free_slots, 1, __u32, mmap);
 ARRAY_MAP(free_head, 1, __u64, mmap);
 ARRAY_MAP(stats, MAX_STATS, __u64, mmap);
@@ -35,13 +37,6 @@ ARRAY_MAP(hash_key, 1, struct siprtx_hash_key, plain);
 ARRAY_MAP(meta, 1, struct siprtx_meta, mmap);
 ARRAY_MAP(offender, 1, struct siprtx_offender, plain);
 ARRAY_MAP(notify, MAX_SINKS, struct siprtx_sink, mmap);
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct siprtx_key);
-	__type(value, struct siprtx_txn);
-} txns SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -105,6 +100,13 @@ struct {
 } rate_sources SEC(".maps");
 ARRAY_MAP(rate_all, 1, __u64, plain);
 
+/* Where a key was looked for in `txns`. */
+struct txn_place {
+	__u64 at;      /* what is said of it, 0: it was not found */
+	__u64 version; /* of its first bucket, before it was looked for */
+	__u32 first, second;
+};
+
 /*
  * What a CPU needs for one packet. `spare` is a slot it took from the free list and did not use: the next
  * request is read straight into that slot, so that a captured message is copied once and a slot is never
@@ -114,6 +116,7 @@ struct siprtx_percpu {
 	__u32 spare; /* slot + 1, 0: none */
 	__u32 pad;
 	struct sip_msg msg;
+	struct txn_place place;
 	struct siprtx_slot buf; /* for messages that are not to be kept */
 };
 
@@ -127,6 +130,7 @@ struct {
 /* Set by the loader from the configuration. */
 const volatile __u64 sip_ports[1024]; /* a bit a port */
 const volatile __u32 forward_xdp;
+const volatile __u32 txn_buckets; /* entries of `txns` */
 
 static __always_inline void *map_one(void *map)
 {

@@ -88,7 +88,7 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	struct siprtx_hash_key *secret = map_one(&hash_key);
 	__u32 length = message_end(p) - m->body;
 	struct siprtx_slot *slot;
-	struct siprtx_txn *txn;
+	__u64 txn;
 	struct siprtx_key key;
 	__u64 word;
 	int reason;
@@ -98,13 +98,13 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	if (m->content_length != ~0u && m->content_length > length)
 		return CNT_short_body;
 	sip_key(buf, m, m->method, secret, &key);
-	txn = bpf_map_lookup_elem(&txns, &key);
+	txn = find_txn(&key);
 	if (!txn)
 		return m->method == SIP_CANCEL ? cancel_answered(buf, m, CNT_response_unknown) : CNT_response_unknown;
-	if (txn->slot & TXN_EXHAUSTED) {
+	if (txn & TXN_EXHAUSTED) {
 		__u64 now = bpf_ktime_get_ns();
 
-		note(NOTE_LATE, now, 0, &key, (__u32)(now / 1000000) - txn->gen, m->code);
+		note(NOTE_LATE, now, 0, &key, (__u32)(now / 1000000) - txn_gen(txn), m->code);
 		return CNT_response_late;
 	}
 	slot = held_slot(txn, &word);
@@ -113,9 +113,9 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	if (tunable(TUN_match_source) && !from_gateway(slot, buf, p->v6))
 		return wrong_source(buf, p);
 	if (is_replied(slot, word))
-		return late_to_replied(ctx, p, cpu, slot, word, txn->slot, &key);
+		return late_to_replied(ctx, p, cpu, slot, word, txn_slot(txn), &key);
 	keep_retry_after(slot, word, buf, m);
-	reason = move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn->slot);
+	reason = move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn_slot(txn));
 	/* whatever it moved, the softswitch has asked nothing */
 	return slot->kind == KIND_PROBE ? CNT_probe_absorbed : reason;
 }

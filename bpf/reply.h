@@ -28,9 +28,9 @@ static __always_inline int answered_late(__u64 word)
 }
 
 /* The INVITE again: it gets the same reply (17.2.1), and the gateway does not see it. */
-static __always_inline int repeat_of_replied(const struct siprtx_txn *txn, __u64 word, const struct siprtx_key *key)
+static __always_inline int repeat_of_replied(__u64 txn, __u64 word, const struct siprtx_key *key)
 {
-	note(NOTE_REPLY_REPEAT, bpf_ktime_get_ns(), word, key, txn->slot, 0);
+	note(NOTE_REPLY_REPEAT, bpf_ktime_get_ns(), word, key, txn_slot(txn), 0);
 	count(CNT_repeat_answered);
 	return XDP_DROP;
 }

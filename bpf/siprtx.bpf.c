@@ -43,7 +43,7 @@ static __always_inline int keep(void *ctx, const struct packet *p, struct siprtx
 				const struct siprtx_slot *buf, enum siprtx_kind kind)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
-	struct siprtx_txn *txn;
+	__u64 txn;
 	struct siprtx_key key;
 
 	if (!secret)
@@ -52,7 +52,10 @@ static __always_inline int keep(void *ctx, const struct packet *p, struct siprtx
 		sip_key(buf, &cpu->msg, cpu->msg.method, secret, &key);
 	else if (dialog_key(buf, &cpu->msg, secret, &key))
 		return pass(CNT_response_untagged);
-	txn = bpf_map_lookup_elem(&txns, &key);
+	txn_look(&key, &cpu->place);
+	txn = cpu->place.at;
+	if (txn & TXN_CLAIMED)
+		return pass(CNT_dup); /* another CPU has the same datagram in its hands */
 	if (txn)
 		return repeated(ctx, p, txn, &key, buf, &cpu->msg);
 	if (kind == KIND_REQUEST && !has_method(tunable(TUN_methods), cpu->msg.method))

@@ -36,18 +36,18 @@ static __always_inline void spare_used(struct siprtx_percpu *cpu)
 }
 
 /* The slot of a transaction that is still held; *word is its word. NULL: ended, the key is only remembered. */
-static __always_inline struct siprtx_slot *held_slot(const struct siprtx_txn *txn, __u64 *word)
+static __always_inline struct siprtx_slot *held_slot(__u64 txn, __u64 *word)
 {
 	struct siprtx_slot *slot;
-	__u32 index = txn->slot, gen = txn->gen;
+	__u32 index = txn_slot(txn);
 
-	if (index & TXN_EXHAUSTED)
+	if (txn & (TXN_EXHAUSTED | TXN_ENDED | TXN_CLAIMED))
 		return NULL;
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return NULL;
 	*word = *(volatile __u64 *)&slot->word;
-	if (word_gen(*word) != gen || word_state(*word) == ST_FREE)
+	if (word_gen(*word) != txn_gen(txn) || word_state(*word) == ST_FREE)
 		return NULL;
 	return slot;
 }

@@ -21,6 +21,7 @@
 #include "edge.h"
 #include "rule_bench.h"
 #include "slot.h"
+#include "txns.h"
 
 #define ROUNDS 9
 #define REPEAT 1000000 /* runs of a packet that changes nothing */
@@ -71,6 +72,7 @@ static void load_bench(void)
 			give_up("map %s", pin_name(id));
 	}
 	bench->rodata->sip_ports[5060 >> 6] = 1ull << (5060 & 63);
+	bench->rodata->txn_buckets = edge.pins.entries[PIN_txns];
 	bpf_program__set_autoload(bench->progs.siprtx_inside, false);
 	bpf_program__set_autoload(bench->progs.siprtx_outside, false);
 	if (bench_bpf__load(bench))
@@ -165,15 +167,11 @@ static unsigned branch_offset(const struct frame *f)
 static void forget_all(void)
 {
 	const struct free_list list = {edge.pins.free_slots, edge.pins.free_head};
-	struct siprtx_key key, next;
-	bool more = !bpf_map_get_next_key(edge.pins.fd[PIN_txns], NULL, &next);
+	const struct txns t = txns_of(&edge.pins);
 
 	last_captured(&edge);
-	while (more) {
-		key = next;
-		more = !bpf_map_get_next_key(edge.pins.fd[PIN_txns], &key, &next);
-		bpf_map_delete_elem(edge.pins.fd[PIN_txns], &key);
-	}
+	for (size_t i = 0; i < txns_entries(&t); i++)
+		txns_entry(&t, i)->at = 0;
 	for (unsigned i = 0; i < edge.pins.meta->slots; i++)
 		if (word_state(edge.pins.slots[i].word) != ST_FREE)
 			slot_free(&list, edge.pins.slots, i);

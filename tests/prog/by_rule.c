@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "../fuzz/plain_sip.h"
+#include "txns.h"
 
 #define UNREAD -1
 
@@ -43,17 +44,18 @@ static int unread(const uint8_t *data, size_t len, unsigned ip, struct plain_msg
 static int find(const struct edge *e, const uint8_t *data, const struct plain_msg *m, struct siprtx_slot **slot)
 {
 	struct siprtx_hash_key secret;
-	struct siprtx_txn txn;
+	const struct txns t = txns_of(&e->pins);
+	struct siprtx_key key;
 	__u32 zero = 0;
-	uint64_t key[2];
+	uint64_t at;
 
 	assert_int_equal(bpf_map_lookup_elem(e->pins.fd[PIN_hash_key], &zero, &secret), 0);
-	plain_key(data, m, SIP_INVITE, secret.k, key);
-	if (bpf_map_lookup_elem(e->pins.fd[PIN_txns], key, &txn))
+	plain_key(data, m, SIP_INVITE, secret.k, (uint64_t *)key.hash);
+	if (txns_find(&t, &key, &at) < 0)
 		return 0;
-	if (txn.slot & TXN_EXHAUSTED || txn.gen != word_gen(e->pins.slots[txn.slot].word))
+	if (at & TXN_EXHAUSTED || txn_gen(at) != word_gen(e->pins.slots[txn_slot(at)].word))
 		return 1;
-	*slot = &e->pins.slots[txn.slot];
+	*slot = &e->pins.slots[txn_slot(at)];
 	return 2;
 }
 

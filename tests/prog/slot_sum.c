@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "slot.h"
+#include "txns.h"
 
 enum place { NOWHERE, ON_LIST, IN_HAND, HELD, FOUND };
 
@@ -47,26 +48,32 @@ static unsigned put_spares(uint8_t *place, const struct edge *e)
 	return n;
 }
 
-/* Each key that is not merely remembered leads to a held slot of its own, which says the same key. */
+/*
+ * Each key that is not merely remembered leads to a held slot of its own, which says the same key; each key is found
+ * where it stands, and so stands there once; nobody is adding one.
+ */
 static void find_held(uint8_t *place, const struct edge *e)
 {
-	struct siprtx_key key, *before = NULL;
-	struct siprtx_txn txn;
+	const struct txns t = txns_of(&e->pins);
 
-	while (!bpf_map_get_next_key(e->pins.fd[PIN_txns], before, &key)) {
+	for (size_t i = 0; i < txns_entries(&t); i++) {
+		const struct siprtx_entry *entry = txns_entry(&t, i);
 		const struct siprtx_slot *s;
+		uint64_t at;
 
-		before = &key;
-		assert_int_equal(bpf_map_lookup_elem(e->pins.fd[PIN_txns], &key, &txn), 0);
-		if (txn.slot & TXN_EXHAUSTED)
+		if (!entry->at)
 			continue;
-		assert_true(txn.slot < e->pins.meta->slots);
-		s = &e->pins.slots[txn.slot];
-		if (txn.gen != word_gen(s->word))
+		assert_int_equal(txns_find(&t, &entry->key, &at), i);
+		assert_int_equal(at, entry->at);
+		if (at & TXN_EXHAUSTED)
 			continue;
-		assert_int_equal(place[txn.slot], HELD);
-		assert_memory_equal(&s->key, &key, sizeof(key));
-		place[txn.slot] = FOUND;
+		assert_true(txn_slot(at) < e->pins.meta->slots);
+		s = &e->pins.slots[txn_slot(at)];
+		if (txn_gen(at) != word_gen(s->word))
+			continue;
+		assert_int_equal(place[txn_slot(at)], HELD);
+		assert_memory_equal(&s->key, &entry->key, sizeof(s->key));
+		place[txn_slot(at)] = FOUND;
 	}
 }
 
@@ -104,10 +111,10 @@ struct slot_sum slot_sum(const struct edge *e)
 void free_all(const struct edge *e)
 {
 	const struct free_list list = {e->pins.free_slots, e->pins.free_head};
-	struct siprtx_key key;
+	const struct txns t = txns_of(&e->pins);
 
-	while (!bpf_map_get_next_key(e->pins.fd[PIN_txns], NULL, &key))
-		assert_int_equal(bpf_map_delete_elem(e->pins.fd[PIN_txns], &key), 0);
+	for (size_t i = 0; i < txns_entries(&t); i++)
+		txns_entry(&t, i)->at = 0;
 	for (unsigned i = 0; i < e->pins.meta->slots; i++)
 		if (word_state(e->pins.slots[i].word) != ST_FREE)
 			slot_free(&list, e->pins.slots, i);

@@ -12,6 +12,7 @@
 #include "one_edge.h"
 #include "frame.h"
 #include "slot.h"
+#include "txns.h"
 #include "sip.h"
 #include "key.h"
 
@@ -63,7 +64,7 @@ static void check_frame(const struct siprtx_slot *s, const struct frame *in, uns
 static void test_ipv4(void **state)
 {
 	struct siprtx_hash_key secret;
-	struct siprtx_txn txn;
+	uint64_t at;
 	struct siprtx_key key;
 	struct siprtx_slot *s;
 	struct sip_msg m;
@@ -86,9 +87,9 @@ static void test_ipv4(void **state)
 	assert_int_equal(sip_scan(s, s->sip_off, s->sip_off + s->sip_len, &m), SIP_OK);
 	sip_key(s, &m, SIP_INVITE, &secret, &key);
 	assert_memory_equal(&key, &s->key, sizeof(key));
-	assert_int_equal(bpf_map_lookup_elem(edge.pins.fd[PIN_txns], &key, &txn), 0);
-	assert_ptr_equal(&edge.pins.slots[txn.slot], s);
-	assert_int_equal(txn.gen, word_gen(s->word));
+	assert_true(txns_find(&(struct txns){edge.pins.txns, edge.pins.entries[PIN_txns]}, &key, &at) >= 0);
+	assert_ptr_equal(&edge.pins.slots[txn_slot(at)], s);
+	assert_int_equal(txn_gen(at), word_gen(s->word));
 	/* after the controller's checksums it is a frame a receiver takes */
 	frame_sum(s);
 	assert_int_equal(plain_sum((uint8_t *)s + SLOT_L3, 20, 0), 0);

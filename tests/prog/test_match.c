@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "one_edge.h"
+#include "txns.h"
 
 static char message[2048];
 
@@ -420,7 +421,8 @@ static void rule_23_24_remembered(void **state)
 {
 	struct siprtx_slot *s = call("z9hG4bKgone");
 	struct siprtx_key key = s->key;
-	struct siprtx_txn txn;
+	const struct txns t = txns_of(&edge.pins);
+	uint64_t at;
 	__u64 word;
 
 	(void)state;
@@ -434,8 +436,8 @@ static void rule_23_24_remembered(void **state)
 	assert_int_equal(counter(&edge, CNT_cancel_unknown), 1);
 	assert_int_equal(s->word, word);
 	/* ended by exhaustion 30 ms ago: the response is late */
-	txn = (struct siprtx_txn){.slot = TXN_EXHAUSTED, .gen = now_ns() / 1000000 - 30};
-	assert_int_equal(bpf_map_update_elem(edge.pins.fd[PIN_txns], &key, &txn, BPF_EXIST), 0);
+	assert_true(txns_find(&t, &key, &at) >= 0);
+	assert_int_equal(txns_put(&t, &key, txn_at(txn_slot(at), now_ns() / 1000000 - 30, TXN_EXHAUSTED)), 0);
 	take_notes();
 	respond("z9hG4bKgone", 200);
 	assert_int_equal(counter(&edge, CNT_response_late), 1);

@@ -15,6 +15,7 @@
 #include "sip.h"
 #include "sip_make.h"
 #include "slot.h"
+#include "txns.h"
 
 static char message[2048];
 
@@ -27,9 +28,9 @@ static int up(void **state)
 
 static void put_key(const struct siprtx_slot *s, uint32_t gen)
 {
-	const struct siprtx_txn txn = {.slot = s - edge.pins.slots, .gen = gen};
+	const struct txns t = txns_of(&edge.pins);
 
-	assert_int_equal(bpf_map_update_elem(edge.pins.fd[PIN_txns], &s->key, &txn, BPF_ANY), 0);
+	assert_int_equal(txns_put(&t, &s->key, txn_at(s - edge.pins.slots, gen, 0)), 0);
 }
 
 /* One that was sent, as the controller leaves it: made of an INVITE that is gone since. */
@@ -171,7 +172,7 @@ static void rule_52_what_is_not_its_answer_passes(void **state)
 	assert_int_equal(note_kind(), 0);
 	/* no key, as before a probe is sent and after the next one was */
 	put_key(s, word_gen(s->word));
-	assert_int_equal(bpf_map_delete_elem(edge.pins.fd[PIN_txns], &s->key), 0);
+	txns_remove(&(struct txns){edge.pins.txns, edge.pins.entries[PIN_txns]}, &s->key);
 	assert_int_equal(answer(400, 200), PASS);
 	assert_int_equal(word_state(s->word), ST_CALLING);
 }

@@ -34,7 +34,7 @@ struct maps {
 	struct siprtx_slot slots[SLOTS];
 	__u32 below[2 * SLOTS];
 	__u64 free_head;
-	struct siprtx_txn txn[SLOTS]; /* the map txns: those with `used` */
+	__u64 txn[SLOTS]; /* the map txns: those with `used` */
 	struct siprtx_key key[SLOTS];
 	bool used[SLOTS];
 };
@@ -114,8 +114,7 @@ static inline int fake_send(void *ctx, uint32_t slot)
 	assert_memory_equal(&key, &s->key, sizeof(key));
 	at = key_at(&key);
 	assert_true(at >= 0);
-	assert_int_equal(w.m.txn[at].slot, slot);
-	assert_int_equal(w.m.txn[at].gen, word_gen(s->word));
+	assert_int_equal(w.m.txn[at], txn_at(slot, word_gen(s->word), 0));
 	assert_true(w.in_force.captured_methods & 1 << SIP_OPTIONS);
 	w.in_flight[slot] += w.hold_descriptors;
 	return 0;
@@ -148,7 +147,7 @@ static inline int fake_add_key(void *ctx, const struct siprtx_key *key, uint32_t
 	assert_true(at >= 0);
 	w.m.used[at] = true;
 	w.m.key[at] = *key;
-	w.m.txn[at] = (struct siprtx_txn){.slot = slot, .gen = gen};
+	w.m.txn[at] = txn_at(slot, gen, 0);
 	snap();
 	return 0;
 }

@@ -142,7 +142,7 @@ static void adopted_after_each_step(void **state)
 		run_until((w.now - START) / MS + 8000);
 		assert_true(count('s', 0) >= 1);
 		for (unsigned k = 0; k < SLOTS; k++)
-			alive += w.m.used[k] && w.m.txn[k].gen == word_gen(w.m.slots[w.m.txn[k].slot].word);
+			alive += w.m.used[k] && txn_gen(w.m.txn[k]) == word_gen(w.m.slots[txn_slot(w.m.txn[k])].word);
 		assert_int_equal(alive, 1);
 		/* and what it says of it is one word */
 		answer(200);

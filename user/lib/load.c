@@ -166,6 +166,7 @@ static int load_programs(struct loading *l)
 	bpf_map__set_max_entries(l->bpf->maps.slots, seed_slots(l->c, cpus));
 	bpf_map__set_max_entries(l->bpf->maps.free_slots, seed_slots(l->c, cpus));
 	bpf_map__set_max_entries(l->bpf->maps.txns, seed_txns(l->c));
+	l->bpf->rodata->txn_buckets = seed_txns(l->c);
 	err = pin_maps(l);
 	if (err)
 		return err;

@@ -14,7 +14,7 @@
 
 static const struct {
 	const char *name;
-	bool mapped;
+	int mapped;
 } pin[PIN_COUNT] = {
 #define MAP(name, mapped) [PIN_##name] = {#name, mapped},
 	PINNED_MAPS(MAP)
@@ -35,10 +35,15 @@ const char *pin_name(enum pin_id id)
 	return pin[id].name;
 }
 
+static bool is_mapped(const struct pins *p, enum pin_id id)
+{
+	return p->writable ? pin[id].mapped : pin[id].mapped == 1;
+}
+
 static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 {
 	/* the kernel maps no memory of a map opened read-only, not even for reading */
-	bool mapped = pin[id].mapped && !p->copied;
+	bool mapped = is_mapped(p, id) && !p->copied;
 	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = p->writable || mapped ? 0 : BPF_F_RDONLY);
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
@@ -61,7 +66,7 @@ static int open_map(struct pins *p, enum pin_id id, const char *pin_path)
 	if (bpf_obj_get_info_by_fd(p->fd[id], &info, &size))
 		return -errno;
 	p->entries[id] = info.max_entries;
-	if (pin[id].mapped) {
+	if (is_mapped(p, id)) {
 		size_t page = sysconf(_SC_PAGESIZE);
 		size_t length = (size_t)info.max_entries * ((info.value_size + 7) & ~7u);
 
@@ -87,6 +92,8 @@ static void **memory_of(struct pins *p, enum pin_id id)
 	switch (id) {
 	case PIN_slots:
 		return (void **)&p->slots;
+	case PIN_txns:
+		return (void **)&p->txns;
 	case PIN_meta:
 		return (void **)&p->meta;
 	case PIN_in_force:
@@ -122,7 +129,7 @@ int pins_open(struct pins *p, const char *pin_path, bool writable)
 	snprintf(p->path, sizeof(p->path), "%s", pin_path);
 	for (int id = 0; id < PIN_COUNT && !err; id++) {
 		err = open_map(p, id, pin_path);
-		if (!err && pin[id].mapped)
+		if (!err && is_mapped(p, id))
 			err = map_memory(p, id, memory_of(p, id));
 		/* one map there and another not: pins of another program, or of another version */
 		if (err == -ENOENT && id > 0)
@@ -140,7 +147,7 @@ int pins_renew(struct pins *p, enum pin_id id)
 {
 	void **memory = memory_of(p, id);
 
-	return p->copied && memory ? pins_copy(p->fd[id], id, *memory) : 0;
+	return p->copied && memory && *memory ? pins_copy(p->fd[id], id, *memory) : 0;
 }
 
 int pins_renew_all(struct pins *p)

@@ -10,7 +10,7 @@
 
 #include "abi.h"
 
-/* Every pinned map. MAP(name, mapped into memory) */
+/* Every pinned map. MAP(name, mapped into memory: 1; 2: of who may write alone) */
 #define PINNED_MAPS(MAP)                                                                                               \
 	MAP(tunables, 1)                                                                                               \
 	MAP(profiles, 1)                                                                                               \
@@ -19,7 +19,7 @@
 	MAP(gw_profile, 0)                                                                                             \
 	MAP(gateways, 0)                                                                                               \
 	MAP(exhausted, 0)                                                                                              \
-	MAP(txns, 0)                                                                                                   \
+	MAP(txns, 2)                                                                                                   \
 	MAP(slots, 1)                                                                                                  \
 	MAP(free_slots, 1)                                                                                             \
 	MAP(free_head, 1)                                                                                              \
@@ -52,6 +52,7 @@ struct pins {
 	char path[PATH_MAX]; /* the folder */
 	/* mapped memory; valid until pins_close() */
 	struct siprtx_slot *slots;
+	struct siprtx_bucket *txns; /* NULL where not writable */
 	struct siprtx_meta *meta;
 	struct siprtx_in_force *in_force;
 	__u32 *profiles; /* stride: 8 bytes an entry, use pins_u32() */

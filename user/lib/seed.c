@@ -10,8 +10,12 @@
 #include "hash.h"
 #include "schedule.h"
 
-/* Answered calls leave their key behind for 32 s: three more for each slot. */
-#define TXNS_PER_TRANSACTION 4
+/*
+ * Ended calls leave their key behind for 32 s, three more for each slot: then 60 entries of a hundred are taken, about
+ * as many as the table takes before a key may find no room (txn_table.h).
+ */
+#define KEYS_PER_TRANSACTION 4
+#define KEYS_PER_BUCKET	     3
 
 static const __u32 zero;
 
@@ -22,7 +26,7 @@ __u32 seed_slots(const struct config *c, int cpus)
 
 __u32 seed_txns(const struct config *c)
 {
-	return c->max_transactions * TXNS_PER_TRANSACTION;
+	return c->max_transactions * KEYS_PER_TRANSACTION / KEYS_PER_BUCKET + 1;
 }
 
 static int read_boot_id(char *out, size_t size)

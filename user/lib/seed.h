@@ -8,7 +8,7 @@
 
 /* Entries of the maps whose size hangs on the configuration; `cpus` as libbpf_num_possible_cpus() says. */
 __u32 seed_slots(const struct config *c, int cpus); /* max_transactions and one in each CPU's hand */
-__u32 seed_txns(const struct config *c);	    /* room for the keys of ended ones too */
+__u32 seed_txns(const struct config *c);	    /* buckets: room for the keys of ended ones too */
 
 /* Maps made just now: ABI number, hash key, free list. 0 or -errno. */
 int seed_new(struct pins *p, const struct config *c);

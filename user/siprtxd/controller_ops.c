@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "controller_private.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 
 #include "bucket.h"
+#include "txns.h"
 
 /* transaction_ops */
 
@@ -165,17 +165,16 @@ const struct reply_ops controller_reply_ops = {
 
 static int op_add_key(void *ctx, const struct siprtx_key *key, uint32_t slot, uint32_t gen)
 {
-	const struct siprtx_txn txn = {.slot = slot, .gen = gen};
-	struct controller *c = ctx;
+	const struct txns t = txns_of(&((struct controller *)ctx)->pins);
 
-	return bpf_map_update_elem(c->pins.fd[PIN_txns], key, &txn, BPF_ANY) ? -errno : 0;
+	return txns_put(&t, key, txn_at(slot, gen, 0));
 }
 
 static void op_remove_key(void *ctx, const struct siprtx_key *key)
 {
-	struct controller *c = ctx;
+	const struct txns t = txns_of(&((struct controller *)ctx)->pins);
 
-	bpf_map_delete_elem(c->pins.fd[PIN_txns], key);
+	txns_remove(&t, key);
 }
 
 /* What comes of a probe is a matter of the gateway's state. */

@@ -2,22 +2,23 @@
 #define _GNU_SOURCE /* tdestroy */
 #include "remember.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "slot.h"
+#include "txn_table.h"
+#include "txns.h"
 
-#define BATCH	 256 /* keys one syscall takes away */
-#define BATCHES	 4   /* a call: some hundred us at most */
+#define RUN_MAX	 1024 /* keys a call takes away: some hundred us at most */
 #define ROOM_MIN 1024
 #define MS	 1000000ull
 
 struct tombstone {
-	struct siprtx_key key;
 	uint64_t ns;
+	uint64_t at;	/* of the entry; where it is another by now, the key has gone already */
+	uint32_t entry; /* of `txns` */
 };
 
 static int by_key(const void *a, const void *b)
@@ -44,31 +45,31 @@ static int grow(struct remembered *r)
 	return 0;
 }
 
-static int push(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns)
+static int push(struct remembered *r, uint32_t entry, uint64_t at, uint64_t now_ns)
 {
 	if (remember_count(r) == r->room && grow(r))
 		return -ENOMEM;
-	r->ring[r->tail++ & (r->room - 1)] = (struct tombstone){*key, now_ns};
+	r->ring[r->tail++ & (r->room - 1)] = (struct tombstone){now_ns, at, entry};
 	return 0;
 }
 
 /* With its slot free still, it is about to be captured: the generation rises when a slot goes free. */
-static bool is_live(const struct pins *pins, const struct siprtx_txn *txn)
+static bool is_live(const struct pins *pins, uint64_t at)
 {
-	return txn->slot < pins->entries[PIN_slots] && word_gen(slot_word(&pins->slots[txn->slot])) == txn->gen;
+	return !(at & (TXN_EXHAUSTED | TXN_ENDED)) && txn_slot(at) < pins->entries[PIN_slots] &&
+	       word_gen(slot_word(&pins->slots[txn_slot(at)])) == txn_gen(at);
 }
 
 /* When the transaction of a dead key ended: as it is marked, or now, and so it is marked. */
-static uint64_t ended_ns(const struct pins *pins, const struct siprtx_key *key, const struct siprtx_txn *txn,
-			 uint64_t now_ns)
+static uint64_t ended_ns(const struct txns *t, uint32_t entry, uint64_t *at, uint64_t now_ns)
 {
-	const struct siprtx_txn ended = {.slot = TXN_ENDED, .gen = now_ns / MS};
-	int32_t age_ms = ended.gen - txn->gen;
+	const uint64_t ended = txn_at(txn_slot(*at), now_ns / MS, TXN_ENDED);
+	int32_t age_ms = txn_gen(ended) - txn_gen(*at);
 
-	if (txn->slot & (TXN_EXHAUSTED | TXN_ENDED))
+	if (*at & (TXN_EXHAUSTED | TXN_ENDED))
 		return age_ms > 0 && now_ns > age_ms * MS ? now_ns - age_ms * MS : now_ns;
-	/* where it fails, the time begins anew with the next controller */
-	bpf_map_update_elem(pins->fd[PIN_txns], key, &ended, BPF_EXIST);
+	if (txns_change(t, entry, *at, ended))
+		*at = ended;
 	return now_ns;
 }
 
@@ -79,25 +80,34 @@ static int by_time(const void *a, const void *b)
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
+static int find_ended(struct remembered *r, const struct txns *t, uint32_t entry, uint64_t now_ns)
+{
+	/* the entry before the slot is looked at: what is captured meanwhile is live */
+	uint64_t at = entry_at(txns_entry(t, entry)), ns;
+
+	if (at & TXN_CLAIMED) {
+		if (txn_slot(at) >= r->pins->entries[PIN_slots] ||
+		    txn_table_is_abandoned(at, slot_word(&r->pins->slots[txn_slot(at)])))
+			txns_change(t, entry, at, 0);
+		return 0;
+	}
+	if (!at || is_live(r->pins, at))
+		return 0;
+	ns = ended_ns(t, entry, &at, now_ns);
+	return push(r, entry, at, ns);
+}
+
 int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns)
 {
-	struct siprtx_key key, *from = NULL;
-	struct siprtx_txn txn;
-	int err;
+	const struct txns t = txns_of(pins);
 
 	*r = (struct remembered){.pins = pins};
-	while (!bpf_map_get_next_key(pins->fd[PIN_txns], from, &key)) {
-		from = &key;
-		/* the same call before the slot is looked at: what is captured meanwhile is live */
-		if (bpf_map_lookup_elem(pins->fd[PIN_txns], &key, &txn) || is_live(pins, &txn))
-			continue;
-		if (push(r, &key, ended_ns(pins, &key, &txn, now_ns)))
+	for (size_t i = 0; i < txns_entries(&t); i++)
+		if (find_ended(r, &t, i, now_ns))
 			return -ENOMEM;
-	}
-	err = errno;
 	if (r->ring)
 		qsort(r->ring, remember_count(r), sizeof(*r->ring), by_time);
-	return err == ENOENT ? 0 : -err;
+	return 0;
 }
 
 void remember_close(struct remembered *r)
@@ -107,15 +117,11 @@ void remember_close(struct remembered *r)
 	*r = (struct remembered){};
 }
 
-/* Tells the XDP programs, and keeps what an event of a late response names. */
-static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *call,
-			   uint64_t record_seq)
+/* Keeps what an event of a late response names; without memory, it is none. */
+static void keep_call(struct remembered *r, const struct siprtx_key *key, const struct call *call, uint64_t record_seq)
 {
-	struct siprtx_txn txn = {.slot = call->slot | TXN_EXHAUSTED, .gen = now_ns / MS};
 	struct exhausted_call *new = malloc(sizeof(*new));
 
-	/* where it fails the response is merely counted as unknown */
-	bpf_map_update_elem(r->pins->fd[PIN_txns], key, &txn, BPF_EXIST);
 	if (!new)
 		return;
 	*new = (struct exhausted_call){.key = *key, .call = *call, .record_seq = record_seq};
@@ -126,10 +132,19 @@ static void mark_exhausted(struct remembered *r, const struct siprtx_key *key, u
 void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t now_ns, const struct call *exhausted,
 		  uint64_t record_seq)
 {
-	if (push(r, key, now_ns))
-		bpf_map_delete_elem(r->pins->fd[PIN_txns], key);
+	const struct txns t = txns_of(r->pins);
+	uint64_t at, marked;
+	int64_t entry = txns_find(&t, key, &at);
+
+	if (entry < 0)
+		return;
+	/* tells the XDP programs */
+	marked = exhausted ? txn_at(exhausted->slot, now_ns / MS, TXN_EXHAUSTED) : at;
+	txns_change(&t, entry, at, marked);
+	if (push(r, entry, marked, now_ns))
+		txns_change(&t, entry, marked, 0);
 	else if (exhausted)
-		mark_exhausted(r, key, now_ns, exhausted, record_seq);
+		keep_call(r, key, exhausted, record_seq);
 }
 
 struct exhausted_call *remember_exhausted(const struct remembered *r, const struct siprtx_key *key)
@@ -150,39 +165,18 @@ static void forget_call(struct remembered *r, const struct siprtx_key *key)
 	free(e);
 }
 
-static void delete_keys(int fd, const struct siprtx_key *keys, __u32 n)
-{
-	__u32 done = 0;
-
-	while (done < n) {
-		__u32 count = n - done;
-
-		/* it stops at a key that is not there: on with the one after */
-		if (!bpf_map_delete_batch(fd, keys + done, &count, NULL))
-			return;
-		if (errno != ENOENT)
-			count = 0;
-		done += count;
-		bpf_map_delete_elem(fd, &keys[done++]);
-	}
-}
-
 void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms)
 {
-	struct siprtx_key keys[BATCH];
-	__u32 n = BATCH;
+	const struct txns t = txns_of(r->pins);
 
-	for (int i = 0; i < BATCHES && n == BATCH; i++) {
-		for (n = 0; n < BATCH && r->head != r->tail; n++) {
-			const struct tombstone *t = &r->ring[r->head & (r->room - 1)];
+	for (int i = 0; i < RUN_MAX && r->head != r->tail; i++) {
+		const struct tombstone *tomb = &r->ring[r->head & (r->room - 1)];
 
-			if (t->ns + keep_ms * MS > now_ns)
-				break;
-			keys[n] = t->key;
-			forget_call(r, &t->key);
-			r->head++;
-		}
-		if (n)
-			delete_keys(r->pins->fd[PIN_txns], keys, n);
+		if (tomb->ns + keep_ms * MS > now_ns)
+			break;
+		if (tomb->at & TXN_EXHAUSTED)
+			forget_call(r, &txns_entry(&t, tomb->entry)->key);
+		txns_change(&t, tomb->entry, tomb->at, 0);
+		r->head++;
 	}
 }

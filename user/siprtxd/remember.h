@@ -27,7 +27,7 @@ struct remembered {
 
 /*
  * Finds every key in `txns` that is no live transaction's. One that ended while nobody kept the time begins it now, and
- * is marked with it (TXN_ENDED). `pins` must stay. 0 or -errno.
+ * is marked with it (TXN_ENDED). What a killed controller was adding goes. `pins` must stay. 0 or -ENOMEM.
  */
 int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns);
 void remember_close(struct remembered *r);
