@@ -53,8 +53,8 @@ static __always_inline int has_turn(struct siprtx_slot *slot, __u64 word)
 }
 
 /* The INVITE again, before siprtx has answered it in the place of a gateway that is down. */
-static __always_inline int copy_of_refused(const struct siprtx_meta *alive, __u64 txn,
-					   const struct siprtx_key *key, struct siprtx_slot *slot, __u64 word)
+static __always_inline int copy_of_refused(const struct siprtx_meta *alive, __u64 txn, const struct siprtx_key *key,
+					   struct siprtx_slot *slot, __u64 word)
 {
 	__u64 now = bpf_ktime_get_ns();
 
@@ -66,9 +66,8 @@ static __always_inline int copy_of_refused(const struct siprtx_meta *alive, __u6
 }
 
 /* A message in `buf` whose key is known. XDP_DROP only while siprtx sends in its place. */
-static __always_inline int repeated(void *ctx, const struct packet *p, __u64 txn,
-				    const struct siprtx_key *key, const struct siprtx_slot *buf,
-				    const struct sip_msg *m)
+static __always_inline int repeated(void *ctx, const struct packet *p, __u64 txn, const struct siprtx_key *key,
+				    const struct siprtx_slot *buf, const struct sip_msg *m)
 {
 	struct siprtx_meta *alive = map_one(&meta);
 	struct siprtx_slot *slot;

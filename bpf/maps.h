@@ -102,7 +102,7 @@ ARRAY_MAP(rate_all, 1, __u64, plain);
 
 /* Where a key was looked for in `txns`. */
 struct txn_place {
-	__u64 at;      /* what is said of it, 0: it was not found */
+	__u64 at;      /* what is said of it, or claimed, 0: it was not found */
 	__u64 version; /* of its first bucket, before it was looked for */
 	__u32 first, second;
 };

@@ -115,7 +115,8 @@ static __always_inline int response(struct xdp_md *ctx, const struct packet *p, 
 	if (is_replied(slot, word))
 		return late_to_replied(ctx, p, cpu, slot, word, txn_slot(txn), &key);
 	keep_retry_after(slot, word, buf, m);
-	reason = move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn_slot(txn));
+	reason =
+		move(slot, word, m, m->content_length != ~0u ? m->content_length > 0 : length > 0, &key, txn_slot(txn));
 	/* whatever it moved, the softswitch has asked nothing */
 	return slot->kind == KIND_PROBE ? CNT_probe_absorbed : reason;
 }

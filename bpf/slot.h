@@ -41,7 +41,7 @@ static __always_inline struct siprtx_slot *held_slot(__u64 txn, __u64 *word)
 	struct siprtx_slot *slot;
 	__u32 index = txn_slot(txn);
 
-	if (txn & (TXN_EXHAUSTED | TXN_ENDED | TXN_CLAIMED))
+	if (txn & (TXN_EXHAUSTED | TXN_ENDED))
 		return NULL;
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)

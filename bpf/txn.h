@@ -21,18 +21,17 @@ SIP_FN int txn_look(const struct siprtx_key *key, struct txn_place *place)
 	if (!first || !second)
 		return 0;
 	place->version = TABLE_LOAD(first->version);
-	if (txn_table_find(first, key, &place->at) < 0)
-		txn_table_find(second, key, &place->at);
+	place->at = txn_table_look(first, second, key);
 	return 0;
 }
 
-/* The word of `key`, 0: it is not there. */
+/* The word of `key`, 0: it is not there. One that is being added is not there yet. */
 static __always_inline __u64 find_txn(const struct siprtx_key *key)
 {
 	struct txn_place place = {};
 
 	txn_look(key, &place);
-	return place.at;
+	return place.at & TXN_USED ? place.at : 0;
 }
 
 /* Adds `key`, which was not found at *place. Returns an enum txn_table_result. */

@@ -233,8 +233,8 @@ static inline __u64 free_head_moved(__u64 head, __u32 top)
 }
 
 /*
- * txns: BPF_F_MMAPABLE ARRAY, u32 bucket -> struct siprtx_bucket, a table of keys (txn_table.h). What an entry says of its
- * key is one word, `at`, as the slot's is; 0: the entry is empty.
+ * txns: BPF_F_MMAPABLE ARRAY, u32 bucket -> struct siprtx_bucket, a table of keys (txn_table.h). What an entry says of
+ * its key is one word, `at`, as the slot's is; 0: the entry is empty.
  *
  *   63..32 generation | 31 exhausted | 30 ended | 29 used | 28 claimed | 27..0 slot
  *

@@ -12,7 +12,7 @@ int64_t txns_find(const struct txns *t, const struct siprtx_key *key, uint64_t *
 		__u64 found;
 		int i = txn_table_find(&t->bucket[b], key, &found);
 
-		if (i < 0 || found & TXN_CLAIMED)
+		if (i < 0)
 			continue;
 		*at = found;
 		return (int64_t)b * BUCKET_ENTRIES + i;
