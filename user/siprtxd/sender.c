@@ -256,6 +256,21 @@ static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t li
 	return 0;
 }
 
+static const struct fit *fit_of(struct sender *s, uint32_t link, const uint8_t nexthop[16])
+{
+	struct fit *f = &s->fit;
+
+	if (f->epoch == s->neighbours.epoch && f->link == link && !memcmp(f->nexthop, nexthop, sizeof(f->nexthop)))
+		return f;
+	*f = (struct fit){.epoch = s->neighbours.epoch,
+			  .link = link,
+			  .mtu = neighbours_link_mtu(&s->neighbours, link),
+			  .dst = neighbours_mac(&s->neighbours, link, nexthop),
+			  .src = neighbours_link_mac(&s->neighbours, link)};
+	memcpy(f->nexthop, nexthop, sizeof(f->nexthop));
+	return f;
+}
+
 /*
  * The frame gets the next hop's present MAC. 0; -ENETUNREACH: it leads elsewhere now; -EHOSTUNREACH: none is known, and
  * it has none; -EMSGSIZE: the link takes no packet of its size, and nothing below would refuse it.
@@ -263,7 +278,7 @@ static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t li
 static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
-	const uint8_t *dst, *src;
+	const struct fit *fit;
 	uint32_t link = frame->egress;
 	int err;
 
@@ -272,7 +287,8 @@ static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 	/* without a tag it is the outside interface itself, which may have been made anew since */
 	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
 		link = s->port[frame->outside % MAX_PORTS].ifindex;
-	if ((uint32_t)(frame->frame_off + frame->frame_len - SLOT_L3) > neighbours_link_mtu(&s->neighbours, link))
+	fit = fit_of(s, link, frame->nexthop);
+	if ((uint32_t)(frame->frame_off + frame->frame_len - SLOT_L3) > fit->mtu)
 		return -EMSGSIZE;
 	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
 		return 0;
@@ -281,11 +297,10 @@ static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 		err = follow_route(s, frame, link);
 		if (err)
 			return err;
+		fit = fit_of(s, link, frame->nexthop);
 	}
-	dst = neighbours_mac(&s->neighbours, link, frame->nexthop);
-	src = neighbours_link_mac(&s->neighbours, link);
-	if (dst && src) {
-		frame_set_macs(frame, dst, src);
+	if (fit->dst && fit->src) {
+		frame_set_macs(frame, fit->dst, fit->src);
 		s->mac_epoch[slot] = s->neighbours.epoch;
 		return 0;
 	}

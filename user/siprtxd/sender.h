@@ -34,6 +34,16 @@ struct port {
 	uint64_t moved_ns;    /* when it was last seen to take what was due, or some of it */
 };
 
+/* What a frame for this next hop on this link must be like: most go to one router, and so all but the first of them
+ * need no look into the tree of the neighbours. */
+struct fit {
+	uint32_t epoch; /* of the neighbours, 0: nothing is kept */
+	uint32_t link;
+	uint8_t nexthop[16];
+	uint32_t mtu;
+	const uint8_t *dst, *src; /* MACs; NULL: not known */
+};
+
 struct sender {
 	const struct pins *pins;
 	bool zerocopy;
@@ -44,6 +54,7 @@ struct sender {
 	struct routes routes;
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
+	struct fit fit;
 	struct resolve resolve;
 	uint16_t id; /* IPv4 identification */
 	/* the kernel is done with a frame of this slot */
