@@ -196,8 +196,8 @@ struct siprtx_slot {
 };
 
 /*
- * live_batch: BPF_F_MMAPABLE ARRAY, one entry. What the controller has siprtx_outside put into XDP frames, one after the
- * other, by BPF_PROG_RUN (sender = live-frames).
+ * live_batch: BPF_F_MMAPABLE ARRAY, one entry. What the controller has siprtx_outside put into XDP frames, one after
+ * the other, by BPF_PROG_RUN (sender = live-frames).
  */
 #define LIVE_BATCH 256
 struct siprtx_live {

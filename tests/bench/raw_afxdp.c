@@ -30,8 +30,8 @@ static int send_all(struct xsk_socket *xsk, struct xsk_ring_prod *tx, struct xsk
 
 		if (n && xsk_ring_prod__reserve(tx, n, &at) == n) {
 			for (unsigned i = 0; i < n; i++, sent++)
-				*xsk_ring_prod__tx_desc(tx, at + i) =
-					(struct xdp_desc){.addr = (uint64_t)(sent % frames) * FRAME_SIZE, .len = length};
+				*xsk_ring_prod__tx_desc(tx, at + i) = (struct xdp_desc){
+					.addr = (uint64_t)(sent % frames) * FRAME_SIZE, .len = length};
 			xsk_ring_prod__submit(tx, n);
 		}
 		if (sendto(xsk_socket__fd(xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&

@@ -100,7 +100,8 @@ static int send_live(int prog, const struct raw_template *t, bool same)
 {
 	struct xdp_md ctx = {.data_end = same ? length : 64};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = t->bytes, .data_size_in = ctx.data_end, .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = sends, .batch_size = BATCH);
+		    .ctx_size_in = sizeof(ctx), .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = sends,
+		    .batch_size = BATCH);
 
 	return bpf_prog_test_run_opts(prog, &opts) ? -errno : 0;
 }
@@ -137,8 +138,7 @@ int main(int argc, char **argv)
 	int err;
 
 	if (argc < 6) {
-		fprintf(stderr,
-			"usage: raw_senders METHOD INTERFACE TEMPLATE-FILE FRAMES SENDS [wire.bpf.o]\n");
+		fprintf(stderr, "usage: raw_senders METHOD INTERFACE TEMPLATE-FILE FRAMES SENDS [wire.bpf.o]\n");
 		return 2;
 	}
 	frames = strtoul(argv[4], NULL, 10);

@@ -30,14 +30,15 @@ SENDER_CPU, SINK_CPU = 0, 1
 WIRE = f"{BUILD}/bench/wire.bpf.o"
 METHODS = ("afxdp", "sendto", "send", "sendmmsg", "live")
 NAMES = {"afxdp": "AF_XDP, bare loop", "sendto": "sendto", "send": "send, connected", "sendmmsg": "sendmmsg, connected", "live": "XDP live frames"}
-SENDERS = {"siprtx": "afxdp"}
+SENDERS = {"siprtx": "afxdp", "siprtx_live": "live-frames"}
 PEERS = {"socket": "into a socket", "drop": "dropped at TC"}
 
 ROWS = tuple(Row(f"{NAMES[method]}, {frames}, {words}", f"{peer}.{method}_{frames}", "pps")
              for peer, words in PEERS.items() for frames in ("hot", "cold") for method in METHODS) + tuple(
-    Row(f"siprtx, cold, {words}", f"{peer}.siprtx_cold", "pps") for peer, words in PEERS.items()) + tuple(
+    Row(f"siprtx, sender = {word}, cold, {words}", f"{peer}.{name}_cold", "pps") for peer, words in PEERS.items() for name, word in SENDERS.items()) + tuple(
     Row(f"siprtx / AF_XDP bare loop, cold, {words}", f"{peer}.siprtx_of_afxdp", "", "at least 0.95", lambda v: v >= .95)
-    for peer, words in PEERS.items())
+    for peer, words in PEERS.items()) + tuple(
+    Row(f"siprtx with live frames / bare ones, cold, {words}", f"{peer}.siprtx_live_of_live", "") for peer, words in PEERS.items())
 
 
 def pin(process, cpu):
@@ -153,7 +154,7 @@ def await_sends(edge, sends):
 
 def measure_siprtx(edge, sender):
     """Copies a second into each of the peers, of SENDS calls."""
-    pass
+    edge.settings["sender"] = sender
     edge.write_configuration()
     edge.start()
     pin(edge.process, SENDER_CPU)
@@ -199,5 +200,6 @@ def measure(rounds=5, say=print):
                 f"{name} {rates[peer][name + '_cold'][-1]:,.0f}" for name in SENDERS) for peer in PEERS))
     result = {peer: {key: spread(values, 0) for key, values in of.items()} for peer, of in rates.items()}
     for peer, of in rates.items():
-        result[peer]["siprtx_of_afxdp"] = ratios(of["siprtx_cold"], of["afxdp_cold"], 3)
+        for ours, theirs in (("siprtx", "afxdp"), ("siprtx_live", "live")):
+            result[peer][f"{ours}_of_{theirs}"] = ratios(of[f"{ours}_cold"], of[f"{theirs}_cold"], 3)
     return result

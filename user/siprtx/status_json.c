@@ -57,8 +57,8 @@ static json_t *interfaces_json(const struct status *s)
 
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:b, s:o}", "name", f->name, "side",
 						      f->side == SIDE_OUTSIDE ? "outside" : "inside", "program",
-						      attach_name(f->attach), "capture", capture_name(f), "sender", sender_name(f), "up", f->up,
-						      "heartbeat_age_us",
+						      attach_name(f->attach), "capture", capture_name(f), "sender",
+						      sender_name(f), "up", f->up, "heartbeat_age_us",
 						      f->beats ? json_integer(US(f->beat_ns)) : json_null()));
 	}
 	return list;

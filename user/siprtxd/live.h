@@ -5,8 +5,8 @@
  * the right to open its pin and no capability.
  *
  * Frames are collected, and sent many in one call, for each call makes a page pool: some 20 us here, as much as a dozen
- * copies over AF_XDP. The program has to be one that is attached somewhere: else the kernel changes the dispatcher of XDP
- * programs at each call, and waits for all CPUs to have seen it, twice, tens of milliseconds.
+ * copies over AF_XDP. The program has to be one that is attached somewhere: else the kernel changes the dispatcher of
+ * XDP programs at each call, and waits for all CPUs to have seen it, twice, tens of milliseconds.
  */
 #ifndef SIPRTXD_LIVE_H
 #define SIPRTXD_LIVE_H
@@ -35,8 +35,8 @@ int live_ready(struct live *l);
 /* One frame of a slot, for the interface of this number. False: the batch is full, live_send() first. */
 bool live_add(struct live *l, uint32_t slot, uint32_t ifindex, uint16_t offset, uint16_t length);
 /*
- * Sends what was collected. How many frames were handed to their drivers, or -errno. Whether a driver has taken them, no
- * one is told. The slots are slot[0] to slot[*n - 1]; the kernel is done with all of them.
+ * Sends what was collected. How many frames were handed to their drivers, or -errno. Whether a driver has taken them,
+ * no one is told. The slots are slot[0] to slot[*n - 1]; the kernel is done with all of them.
  */
 int live_send(struct live *l, uint32_t slot[LIVE_BATCH], unsigned *n);
 

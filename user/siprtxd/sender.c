@@ -72,7 +72,7 @@ void sender_rename(struct sender *s)
 }
 
 /* The kernel is done with a descriptor or a frame of this slot. */
-static void is_done(struct sender *s, uint32_t slot)
+static void give_back(struct sender *s, uint32_t slot)
 {
 	if (slot >= s->pins->entries[PIN_slots] || !s->in_flight[slot])
 		return;
@@ -199,7 +199,8 @@ static void complain_live(const struct sender *s, struct port *p, int err)
 		return;
 	p->complained = true;
 	if (err == -EOPNOTSUPP)
-		why = "its driver takes none, or, of a veth, its peer has neither GRO on nor an XDP program. Give it one "
+		why = "its driver takes none, or, of a veth, its peer has neither GRO on nor an XDP program. Give it "
+		      "one "
 		      "of them (ethtool -K PEER gro on), or set sender = afxdp";
 	else if (err == -ENOENT)
 		why = "the program is not pinned. Run siprtx load";
@@ -207,9 +208,10 @@ static void complain_live(const struct sender *s, struct port *p, int err)
 		why = "the program may not be opened. Run siprtx load, for the user that siprtxd runs as";
 	else if (err == -EINVAL)
 		why = "this kernel has no live frames: they came with Linux 5.18. Set sender = afxdp";
-	log_error("no XDP frames (sender = live-frames) on %s: %s under %s: %s. The softswitch's own copies pass; it is "
-		  "tried again every second.",
-		  p->name, strerror(-err), s->pins->path, why);
+	log_error(
+		"no XDP frames (sender = live-frames) on %s: %s under %s: %s. The softswitch's own copies pass; it is "
+		"tried again every second.",
+		p->name, strerror(-err), s->pins->path, why);
 }
 
 /* Can XDP frames be sent there, and is the program still the one that is attached? Else nothing is sent there. */
@@ -390,7 +392,7 @@ static void reap(struct sender *s, struct port *p)
 		n = xsk_reap(p->xsk, slot, REAP_BATCH);
 		for (unsigned i = 0; i < n; i++) {
 			p->moved = true;
-			is_done(s, slot[i]);
+			give_back(s, slot[i]);
 		}
 	} while (n == REAP_BATCH);
 }
@@ -432,6 +434,9 @@ static int into_ring(struct sender *s, struct port *p, uint32_t slot)
 		err = xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
 		p->full = err == -EAGAIN;
 	}
+	/* while what is kept of those slots is still in the cache */
+	if (!err && !(++p->handed % REAP_BATCH))
+		reap(s, p);
 	return err;
 }
 
@@ -446,7 +451,7 @@ static int send_batch(struct sender *s)
 	int made = live_send(&s->live, slot, &n);
 
 	for (unsigned i = 0; i < n; i++)
-		is_done(s, slot[i]);
+		give_back(s, slot[i]);
 	s->pins->stats[STAT_live_lost] += n - (made > 0 ? made : 0);
 	s->pins->stats[STAT_tx_errors] += made < 0;
 	for (unsigned i = 0; i < MAX_PORTS; i++) {

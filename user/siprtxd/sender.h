@@ -35,6 +35,7 @@ struct port {
 	struct xsk *xsk;      /* NULL: not bound */
 	bool live;	      /* sends by live frames; never with a socket */
 	uint64_t check_ns;    /* when to see again that it can */
+	uint32_t handed;      /* descriptors, counted from the start */
 	uint64_t retry_ns;    /* when to bind again */
 	uint64_t patience_ns; /* until when EBUSY is nothing to speak of */
 	uint64_t moved_ns;    /* when it was last seen to take what was due, or some of it */

@@ -10,11 +10,11 @@
 #include "netlink_ask.h"
 
 /* linux/netdev.h, which headers of before 6.3 do not have */
-#define NETDEV_FAMILY	    "netdev"
-#define CMD_DEV_GET	    1
-#define ATTR_IFINDEX	    1
-#define ATTR_XDP_FEATURES   3
-#define XDP_ACT_NDO_XMIT    (1u << 2)
+#define NETDEV_FAMILY	  "netdev"
+#define CMD_DEV_GET	  1
+#define ATTR_IFINDEX	  1
+#define ATTR_XDP_FEATURES 3
+#define XDP_ACT_NDO_XMIT  (1u << 2)
 
 struct answer {
 	uint16_t attr; /* wanted */
@@ -33,7 +33,7 @@ static int take(const struct nlmsghdr *nlh, void *data)
 			continue;
 		a->found = 1;
 		a->value = mnl_attr_get_payload_len(attr) == sizeof(uint16_t) ? mnl_attr_get_u16(attr)
-										: mnl_attr_get_u64(attr);
+									      : mnl_attr_get_u64(attr);
 	}
 	return MNL_CB_STOP;
 }
