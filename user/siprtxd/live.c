@@ -73,8 +73,13 @@ int live_send(struct live *l, uint32_t slot[LIVE_BATCH], unsigned *n)
 	if (!*n)
 		return 0;
 	b->next = b->made = 0;
-	err = run(l, *n);
+	/* a signal, as of who stops this process, ends a call between two batches */
+	do {
+		err = run(l, *n - b->next);
+		l->calls++;
+	} while (err == -EINTR && b->next < *n);
+	if (err == -EINTR)
+		err = 0;
 	b->next = LIVE_BATCH;
-	l->calls++;
 	return err ?: (int)b->made;
 }
