@@ -140,7 +140,7 @@ service: all $(MAN) ## what systemd gets: units, their exposure, install and uni
 rules: ## which test shows which rule of docs/matching.md, by what `make test` left
 	@tests/rules $(B)/test
 
-$(B)/bench/bench.bpf.o: tests/bench/bench.bpf.c
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
@@ -148,7 +148,7 @@ $(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
 $(B)/bench/prog_bench: tests/bench/prog_bench.c tests/bench/rule_bench.c $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) $(PROG_LIBS)
-bench: all $(B)/bench/prog_bench ## measure; a table, and bench.json in the build folder (root)
+bench: all $(B)/bench/prog_bench $(B)/bench/wire.bpf.o ## measure; a table, and bench.json in the build folder (root)
 	@BUILD=$(abspath $(B)) tests/bench/run
 
 $(B)/man/%: docs/%.scd

@@ -37,6 +37,7 @@ ARRAY_MAP(hash_key, 1, struct siprtx_hash_key, plain);
 ARRAY_MAP(meta, 1, struct siprtx_meta, mmap);
 ARRAY_MAP(offender, 1, struct siprtx_offender, plain);
 ARRAY_MAP(notify, MAX_SINKS, struct siprtx_sink, mmap);
+ARRAY_MAP(live_batch, 1, struct siprtx_live, mmap);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -2,7 +2,8 @@
 /*
  * siprtx_inside and siprtx_egress see what the softswitch sends, the one at XDP as it comes in, the other at TC as it
  * leaves (capture = egress, host mode); siprtx_outside sees what the gateways answer and confirm. Whatever is in doubt
- * passes, with a counter that names the reason (counters.def). siprtx_lift is attached nowhere: the controller runs it.
+ * passes, with a counter that names the reason (counters.def). siprtx_lift is attached nowhere: the controller runs it;
+ * siprtx_outside too, to send by XDP frames (live.h).
  */
 #include <linux/pkt_cls.h>
 
@@ -13,6 +14,7 @@
 #include "confirm.h"
 #include "icmp.h"
 #include "lift.h"
+#include "live.h"
 #include "match.h"
 
 /* First letters of the methods besides INVITE. ACK has none of them, a response the S of SUBSCRIBE. */
@@ -126,8 +128,11 @@ static __always_inline int outside(struct xdp_md *ctx)
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct packet p = {.hook = AT_XDP};
-	int reason = parse(ctx, &p);
+	int reason;
 
+	if (is_live(ctx))
+		return live_frame(ctx);
+	reason = parse(ctx, &p);
 	if (reason == CNT_not_udp && p.proto && cpu)
 		return pass(icmp_error(ctx, &p, cpu));
 	if (reason != PARSED || !cpu)

@@ -195,6 +195,24 @@ struct siprtx_slot {
 	__u8 frame[SLOT_SIZE - SLOT_HEADER];
 };
 
+/*
+ * live_batch: BPF_F_MMAPABLE ARRAY, one entry. What the controller has siprtx_outside put into XDP frames, one after
+ * the other, by BPF_PROG_RUN (sender = live-frames).
+ */
+#define LIVE_BATCH 256
+struct siprtx_live {
+	__u32 next; /* of `frame`, by the program; LIVE_BATCH: none is to be made */
+	__u32 made; /* frames handed to their interface's driver, by the program */
+	struct siprtx_live_frame {
+		__u32 slot;
+		__u32 ifindex; /* where to */
+		__u16 frame_off, frame_len;
+	} frame[LIVE_BATCH];
+};
+/* Bytes of metadata in front of a frame that is to be filled, and of the frame as it is before. */
+#define LIVE_META  4
+#define LIVE_FIRST 64
+
 #define SLOT_STEP_FINAL 0xffff
 #define NO_RETRY_AFTER	0xffffffffu
 #define SLOT_IN_8021AD	0x80

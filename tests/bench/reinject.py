@@ -1,131 +1,205 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Re-injection: how fast copies leave, against a bare AF_XDP loop, counted at the receiver."""
+"""
+Re-injection: copies a second, against the bare ways of sending, on one veth, counted at the receiver.
+
+Each way sends SENDS datagrams of 1 KiB of SIP from one CPU, while the receiver's socket is read on another one; the rate
+is that between the first and the last arrival. hot: one frame again and again; cold: as many frames as siprtx has slots,
+each once. siprtx holds as many calls, and each of its copies is another frame: it has no hot case.
+
+siprtx sends at full speed: it is stopped (SIGSTOP) while all that it holds falls due, so that all of it is due when it
+goes on; and it may send as many in a round as it likes, one round after the other (tick, tick_sends).
+"""
+import collections
 import json
 import os
-import pathlib
+import shutil
 import signal
-import statistics
-import threading
 import subprocess
-import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
+from edge import BPFFS, BUILD, ROOT, Edge, run, tool, wait_until
+from figure import Incomplete, Row, ratios, spread
+from frames import udp4
+from sink import Sink
+from sip import Call
 
-from edge import Edge, run, tool, wait_until  # noqa: E402
-from frames import udp4  # noqa: E402
-from sink import Sink, lateness, percentile  # noqa: E402
-from sip import Call  # noqa: E402
-
-ROWS = ()
-FRAMES = 60000  # of 65,536 slots: distinct frames, each sent once, none of them in a cache
+SENDS = 65536
 MESSAGE = 1024  # bytes of SIP
-LOAD_RATE = 10000
-FAST_FAILOVER = [0, .5, 1.5, 3.5, 7.5, 11.5, 15.5]
+INTERVAL = 2  # s: long enough to take in all calls
+SENDER_CPU, SINK_CPU = 0, 1
+WIRE = f"{BUILD}/bench/wire.bpf.o"
+METHODS = ("afxdp", "sendto", "send", "sendmmsg", "live")
+NAMES = {"afxdp": "AF_XDP, bare loop", "sendto": "sendto", "send": "send, connected", "sendmmsg": "sendmmsg, connected", "live": "XDP live frames"}
+SENDERS = {"siprtx": "afxdp", "siprtx_live": "live-frames"}
+PEERS = {"socket": "into a socket", "drop": "dropped at TC"}
+
+ROWS = tuple(Row(f"{NAMES[method]}, {frames}, {words}", f"{peer}.{method}_{frames}", "pps")
+             for peer, words in PEERS.items() for frames in ("hot", "cold") for method in METHODS) + tuple(
+    Row(f"siprtx, sender = {word}, cold, {words}", f"{peer}.{name}_cold", "pps") for peer, words in PEERS.items() for name, word in SENDERS.items()) + tuple(
+    Row(f"siprtx / AF_XDP bare loop, cold, {words}", f"{peer}.siprtx_of_afxdp", "", "at least 0.95", lambda v: v >= .95)
+    for peer, words in PEERS.items()) + tuple(
+    Row(f"siprtx with live frames / bare ones, cold, {words}", f"{peer}.siprtx_live_of_live", "") for peer, words in PEERS.items())
 
 
-def rate(times):
-    """Datagrams a second between the first and the last arrival (ns)."""
-    return (len(times) - 1) * 1e9 / (max(times) - min(times)) if len(times) > 1 else 0
-
-
-def close_complete(sink, wanted):
-    summary = sink.close()
-    if summary["datagrams"] != wanted or summary["lost"]:
-        raise RuntimeError(f"{summary['datagrams']} datagrams at the sink, {summary['lost']} lost there, wanted {wanted}")
-
-
-def raw_afxdp():
-    """Datagrams a second of a bare AF_XDP loop over FRAMES distinct frames, from the outside interface to the sink."""
-    with Edge(forward_only=True) as edge:
-        to, source = (json.loads(run("ip", "-j", "-n", ns, "link", "show", "dev", dev).stdout)[0]["address"]
-                      for ns, dev in ((edge.gw_ns, "g0"), (edge.edge_ns, "out0")))
-        message = Call(branch="z9hG4bKraw00000000", size=MESSAGE).message
-        template = f"{edge.directory}/frame"
-        with open(template, "wb") as f:
-            f.write(bytes.fromhex((to + source).replace(":", "")) + b"\x08\0" + udp4("10.77.1.2", "10.77.2.2", message, ttl=63, flags=0x4000))
-        sink = Sink(edge)
-        sender = edge.popen(edge.edge_ns, tool("raw_afxdp", "tests/bench/raw_afxdp.c", "libxdp", "libbpf"), "out0", template, str(FRAMES),
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if sender.stdout.readline() != "ready\n":
-            raise RuntimeError("raw_afxdp did not get ready")
-        sender.communicate("go\n", timeout=60)
-        time.sleep(0.5)
-        close_complete(sink, FRAMES)
-        return rate(sink.times)
-
-
-def load(softswitch, count, per_second):
-    """Sends `count` INVITEs evenly, as fast as one Python thread may."""
-    mark = b"branch=z9hG4bKload00000000"
-    template = Call(branch=mark[7:].decode(), call_id="load00000000@softswitch.test", size=MESSAGE).message
-    start = time.monotonic()
-    for n in range(count):
-        while time.monotonic() < start + n / per_second:
-            time.sleep(0.0005)
-        softswitch.socket.sendto(template.replace(b"load00000000", b"load%08x" % n), ("10.77.2.2", 5060))
-
-
-def reinject():
-    """Datagrams a second of siprtxd when FRAMES transactions are due at once: it was stopped while they fell due."""
-    interval = FRAMES / LOAD_RATE + 4
-    with Edge(f"[profile burst]\nresend_interval = {interval}\nfinal_wait = 60\n[gateway g]\naddress = 10.77.2.2\nprofile = burst\n", max_transactions=65536) as edge:
-        sink, softswitch = Sink(edge), edge.softswitch()
-        load(softswitch, FRAMES, LOAD_RATE)
-        last = time.monotonic()
-        wait_until(lambda: edge.stats()["pending"] >= FRAMES, 2, 0.1)
-        edge.process.send_signal(signal.SIGSTOP)
-        time.sleep(max(0, last + interval + 0.2 - time.monotonic()))
-        resumed = time.time_ns()
-        edge.process.send_signal(signal.SIGCONT)
-        time.sleep(1.5)
-        close_complete(sink, 2 * FRAMES)
-        return rate([t for t in sink.times if t >= resumed])
-
-
-def cpu_seconds(process):
-    """CPU time of all threads, of the scheduler's own clock: finer than the ticks of utime and stime."""
-    total = 0
+def pin(process, cpu):
     for task in os.listdir(f"/proc/{process.pid}/task"):
-        with open(f"/proc/{process.pid}/task/{task}/schedstat") as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
+        os.sched_setaffinity(int(task), {cpu})
 
 
-def silent_calls(seconds=22, per_second=1000):
-    """
-    1,000 silent calls a second on fast-failover: lateness at the sink, CPU time a retransmission while as many calls
-    end as begin (new calls, records and journal in it), idle time taken off.
-    A veth hands a frame over inside the sender's system call: the gateway's receive path is in that CPU time.
-    """
-    with Edge("[gateway g]\naddress = 10.77.2.2\nprofile = fast-failover\n", max_transactions=65536) as edge:
-        sink = Sink(edge)
-        time.sleep(1)
-        before, start = cpu_seconds(edge.process), time.monotonic()
-        time.sleep(3)
-        idle = (cpu_seconds(edge.process) - before) / (time.monotonic() - start)
-        softswitch = edge.softswitch()
-        calling = threading.Thread(target=load, args=(softswitch, seconds * per_second, per_second))
-        calling.start()
-        time.sleep(FAST_FAILOVER[-1] + 1)  # from here on as many calls end as begin
-        before, start, sends = cpu_seconds(edge.process), time.monotonic(), edge.stats()["sends"]
-        time.sleep(seconds - FAST_FAILOVER[-1] - 2)
-        used = cpu_seconds(edge.process) - before - idle * (time.monotonic() - start)
-        sends = edge.stats()["sends"] - sends
-        calling.join()
-        time.sleep(FAST_FAILOVER[-1] + 1.5)
-        close_complete(sink, seconds * per_second * len(FAST_FAILOVER))
-        late = lateness(sink.arrivals, FAST_FAILOVER)
-        return {"lateness_ms": {"p50": round(percentile(late, .5), 3), "p99": round(percentile(late, .99), 3), "max": round(late[-1], 3)},
-                "cpu_us_per_retransmission": round(used * 1e6 / sends, 2), "idle_cpu_percent": round(idle * 100, 2)}
+def rate(count, first_ns, last_ns):
+    return (count - 1) * 1e9 / (last_ns - first_ns)
+
+
+class SocketPeer:
+    """A bound socket that is read: every datagram is there, each of the frames as often as the others."""
+
+    def __init__(self, edge):
+        self.sink = Sink(edge)
+        pin(self.sink.process, SINK_CPU)
+
+    def rate(self, what, frames, sends, since_ns=0):
+        """Of what arrived from `since_ns` on; `sends` of each frame, those before it included."""
+        summary, seen = self.sink.close(), collections.Counter(map(len, self.sink.arrivals.values()))
+        if summary["lost"] or seen != {sends // frames: frames}:
+            raise Incomplete(f"{what}: {summary['datagrams']} datagrams at the sink, {summary['lost']} lost there; "
+                             f"frames by arrivals of each: {dict(seen)}, wanted {frames} of {sends // frames}")
+        times = [t for t in self.sink.times if t >= since_ns]
+        return rate(len(times), min(times), max(times))
+
+
+class DroppingPeer:
+    """A TC filter on the gateway's side that counts and drops what is for port 5060."""
+
+    def __init__(self, edge):
+        self.edge, self.pins = edge, f"{BPFFS}/{edge.name}-wire"
+        run("bpftool", "prog", "loadall", WIRE, self.pins, "pinmaps", self.pins)
+        edge.run(edge.gw_ns, "tc", "qdisc", "replace", "dev", "g0", "clsact")
+        edge.run(edge.gw_ns, "tc", "filter", "add", "dev", "g0", "ingress", "pref", "1", "bpf", "direct-action", "pinned", f"{self.pins}/drop")
+
+    def rate(self, what, frames, sends, since_ns=0):
+        values = json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{self.pins}/dropped").stdout)[0]["formatted"]["values"]
+        self.close()
+        values = [v["value"] for v in values if v["value"]["datagrams"]]
+        count = sum(v["datagrams"] for v in values)
+        if count != sends:
+            raise Incomplete(f"{what}: {count} datagrams at the peer that drops, wanted {sends}")
+        return rate(count, min(v["first_ns"] for v in values), max(v["last_ns"] for v in values))
+
+    def close(self):
+        self.edge.run(self.edge.gw_ns, "tc", "qdisc", "del", "dev", "g0", "clsact", check=False)
+        shutil.rmtree(self.pins, ignore_errors=True)
+
+
+def mac(edge, namespace, interface):
+    return bytes.fromhex(json.loads(run("ip", "-j", "-n", namespace, "link", "show", "dev", interface).stdout)[0]["address"].replace(":", ""))
+
+
+def template(edge):
+    """The frame that all send: an INVITE of 1 KiB from the edge to the gateway, its numbers to be filled in."""
+    message = Call(branch="z9hG4bKraw00000000", call_id="raw00000000@softswitch.test", size=MESSAGE).message
+    path = f"{edge.directory}/frame"
+    with open(path, "wb") as f:
+        f.write(mac(edge, edge.gw_ns, "g0") + mac(edge, edge.edge_ns, "out0") + b"\x08\0" + udp4("10.77.2.1", "10.77.2.2", message, ttl=63, flags=0x4000))
+    return path
+
+
+def raw(edge, namespace, method, interface, frames):
+    """Runs one of the bare senders, SENDS datagrams of so many frames, to its end."""
+    afxdp = method == "afxdp"
+    program = [tool("raw_afxdp", "tests/bench/raw_afxdp.c", "libxdp", "libbpf")] if afxdp else [tool("raw_senders", "tests/bench/raw_senders.c", "libbpf"), method]
+    sender = edge.popen(namespace, *program, interface, template(edge), str(frames), str(SENDS), *([WIRE] if method == "live" else []),
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if sender.stdout.readline() != "ready\n":
+        raise RuntimeError(f"{program[0]} {method} did not get ready")
+    pin(sender, SENDER_CPU)
+    sender.communicate("go\n", timeout=60)
+    if sender.returncode:
+        raise RuntimeError(f"{program[0]} {method} ended with {sender.returncode}")
+
+
+def measure_raw(edge, method, peer, frames):
+    receiver = PEERS_MADE[peer](edge)
+    raw(edge, edge.edge_ns, method, "out0", frames)
+    time.sleep(0.1)
+    return receiver.rate(f"{method}, {frames} frames, {peer}", frames, SENDS)
+
+
+PEERS_MADE = {"socket": SocketPeer, "drop": DroppingPeer}
+
+
+class Stopped:
+    """siprtxd stands still inside, from before `until` (monotonic) to after it."""
+
+    def __init__(self, edge, until):
+        self.edge, self.until = edge, until
+
+    def __enter__(self):
+        if time.monotonic() > self.until - INTERVAL / 4:
+            raise Incomplete("the machine is too slow: the first copies were due before siprtxd could be stopped")
+        self.edge.process.send_signal(signal.SIGSTOP)
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(max(0, self.until + 0.1 - time.monotonic()))
+        self.resumed_ns = time.time_ns()
+        self.edge.process.send_signal(signal.SIGCONT)
+
+
+def await_sends(edge, sends):
+    """Asks nobody at first: that would be work on the CPUs that are measured."""
+    time.sleep(0.6)
+    if not wait_until(lambda: edge.stats()["sends"] >= sends, 10, 0.5):
+        raise Incomplete(f"siprtx has sent {edge.stats()['sends']} copies, wanted {sends}: {edge.stats()}")
+
+
+def measure_siprtx(edge, sender):
+    """Copies a second into each of the peers, of SENDS calls."""
+    edge.settings["sender"] = sender
+    edge.write_configuration()
+    edge.start()
+    pin(edge.process, SENDER_CPU)
+    for tunable, value in (("probe", 0), ("tick", 50), ("tick_sends", 0)):
+        edge.siprtx("set", tunable, str(value))
+    socket = SocketPeer(edge)
+    raw(edge, edge.sw_ns, "sendmmsg", "s0", SENDS)
+    taken = time.monotonic()
+    if not wait_until(lambda: edge.stats()["pending"] >= SENDS, INTERVAL / 4, 0.05):
+        raise Incomplete(f"siprtx holds {edge.stats()['pending']} calls, wanted {SENDS}: {edge.counters()}")
+    with Stopped(edge, taken + INTERVAL) as stopped:
+        pass
+    sent = time.monotonic()
+    await_sends(edge, SENDS)
+    result = {"socket": socket.rate("siprtx, socket", SENDS, 2 * SENDS, stopped.resumed_ns)}
+    with Stopped(edge, sent + INTERVAL + 0.5):
+        drop = DroppingPeer(edge)
+    await_sends(edge, 2 * SENDS)
+    result["drop"] = drop.rate("siprtx, drop", SENDS, SENDS)
+    edge.stop()
+    edge.siprtx("unload")
+    return result
 
 
 def measure(rounds=5, say=print):
-    raw, ours = [], []
-    for n in range(rounds):
-        raw.append(raw_afxdp())
-        ours.append(reinject())
-        say(f"  round {n + 1}: raw AF_XDP {raw[-1]:,.0f}, siprtx {ours[-1]:,.0f} datagrams/s")
-    return {"raw_afxdp_pps": round(statistics.median(raw)), "reinject_pps": round(statistics.median(ours)),
-            "reinject_of_raw": round(statistics.median(ours) / statistics.median(raw), 3), **silent_calls()}
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Incomplete("there is one CPU: sender and receiver need one each")
+    os.sched_setaffinity(0, {SINK_CPU})  # and all that is not pinned elsewhere
+    run("make", "-s", "-C", ROOT, f"B={BUILD}", WIRE)
+    rates = {peer: collections.defaultdict(list) for peer in PEERS}
+    configuration = (f"[profile burst]\nresend_interval = {','.join([str(INTERVAL)] * 2)}\nfinal_wait = 60\n"
+                     "[gateway g]\naddress = 10.77.2.2\nprofile = burst\n")
+    with Edge(configuration, start=False, max_transactions=SENDS) as edge:
+        for n in range(rounds):
+            for peer in PEERS:
+                for method in METHODS:
+                    for frames, word in ((1, "hot"), (SENDS, "cold")):
+                        rates[peer][f"{method}_{word}"].append(measure_raw(edge, method, peer, frames))
+            for name, sender in SENDERS.items():
+                for peer, value in measure_siprtx(edge, sender).items():
+                    rates[peer][f"{name}_cold"].append(value)
+            say(f"round {n + 1}: " + "; ".join(f"{peer}: AF_XDP {rates[peer]['afxdp_cold'][-1]:,.0f}, " + ", ".join(
+                f"{name} {rates[peer][name + '_cold'][-1]:,.0f}" for name in SENDERS) for peer in PEERS))
+    result = {peer: {key: spread(values, 0) for key, values in of.items()} for peer, of in rates.items()}
+    for peer, of in rates.items():
+        for ours, theirs in (("siprtx", "afxdp"), ("siprtx_live", "live")):
+            result[peer][f"{ours}_of_{theirs}"] = ratios(of[f"{ours}_cold"], of[f"{theirs}_cold"], 3)
+    return result

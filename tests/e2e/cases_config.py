@@ -32,6 +32,7 @@ WRONG = (
     (["sip_ports = 5060,70000"], 7, ["70000"]),
     (["forward = fast"], 7, ["fast", "kernel"]),
     (["zerocopy = maybe"], 7, ["maybe"]),
+    (["sender = udp"], 7, ["udp"]),
     (["inside = in9"], 0, ["in9"]),
     (["outside = in0"], 0, ["in0"]),
     (["journal = /nowhere/exhausted.jsonl"], 0, ["/nowhere"]),

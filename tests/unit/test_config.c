@@ -120,6 +120,9 @@ static const struct fault {
 	{SIDES "capture = egress\nforward = xdp\n", 5, "forward = xdp cannot be with capture at egress",
 	 "forward = kernel"},
 	{SIDES "zerocopy = maybe\n", 4, "zerocopy cannot be \"maybe\"", "Use no or yes"},
+	{SIDES "sender = udp\n", 4, "sender cannot be \"udp\"", "Use afxdp or live-frames"},
+	{SIDES "sender = live-frames\nzerocopy = yes\n", 5, "zerocopy = yes is of AF_XDP",
+	 "Write zerocopy = no, or sender = afxdp"},
 	{SIDES "pin_path = siprtx\n", 4, "\"siprtx\": it is not an absolute path", "/"},
 	{SIDES "journal = exhausted.jsonl\n", 4, "\"exhausted.jsonl\": it is not an absolute path", "/"},
 	/* [profile] */
@@ -433,6 +436,7 @@ static void assert_defaults(const struct config *c)
 	assert_false(c->forward_xdp);
 	assert_int_equal(c->capture, CAPTURE_AUTO);
 	assert_false(c->zerocopy);
+	assert_false(c->live_frames);
 	assert_string_equal(c->pin_path, "/sys/fs/bpf/siprtx");
 	assert_string_equal(c->journal, "/var/lib/siprtx/exhausted.jsonl");
 	assert_int_equal(c->n_profiles, 7);

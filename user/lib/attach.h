@@ -15,6 +15,8 @@
  * former one of an interface must not.
  */
 #define PROGRAM_PREFIX "prog_"
+/* This one is siprtxd's user's where it is sent with (sender = live-frames). */
+#define PROGRAM_OUTSIDE PROGRAM_PREFIX "outside"
 /* And, with capture at egress, the one that siprtxd runs itself; its user's. */
 #define PROGRAM_LIFT PROGRAM_PREFIX "lift"
 

@@ -65,6 +65,7 @@ struct config {
 	bool forward_xdp;
 	enum config_capture capture;
 	bool zerocopy;
+	bool live_frames; /* sender = live-frames */
 	char pin_path[PATH_MAX];
 	char journal[PATH_MAX];
 	char user[32];				     /* whom siprtxd becomes, "": it stays who it is */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_MODE, KEY_INSIDE, KEY_OUTSIDE, KEY_FORWARD, KEY_CAPTURE }; /* places in section_siprtx.key */
+enum { KEY_MODE, KEY_INSIDE, KEY_OUTSIDE, KEY_FORWARD, KEY_CAPTURE, KEY_ZEROCOPY }; /* places in section_siprtx.key */
 
 static void set_mode(struct parser *p, const struct key *key, char *value)
 {
@@ -50,6 +50,15 @@ static void set_zerocopy(struct parser *p, const struct key *key, char *value)
 
 	if (choose(p, key, value, answers, &yes))
 		p->c->zerocopy = yes;
+}
+
+static void set_sender(struct parser *p, const struct key *key, char *value)
+{
+	static const struct choice senders[] = {{"afxdp", false}, {"live-frames", true}, {0}};
+	int live;
+
+	if (choose(p, key, value, senders, &live))
+		p->c->live_frames = live;
 }
 
 static bool has_interface(char list[][IFNAMSIZ], unsigned n, const char *name)
@@ -146,6 +155,14 @@ bool config_takes_egress(const struct config *c)
 	return c->capture == CAPTURE_EGRESS || (c->capture == CAPTURE_AUTO && c->mode == MODE_HOST);
 }
 
+static void check_sender(struct parser *p, const struct section *s)
+{
+	if (!p->c->live_frames || !p->c->zerocopy)
+		return;
+	p->at = s->key[KEY_ZEROCOPY];
+	parse_error(p, "Write zerocopy = no, or sender = afxdp", "zerocopy = yes is of AF_XDP: XDP frames are copied");
+}
+
 /* What the mode and the place of capture rule out. */
 static void check_capture(struct parser *p, const struct section *s)
 {
@@ -181,6 +198,7 @@ static void close_siprtx(struct parser *p, struct section *s)
 		parse_error(p, "Name the interfaces towards the softswitch, as in inside = eth0", "inside is not set");
 	keep_where(p, s);
 	check_capture(p, s);
+	check_sender(p, s);
 	p->at = s->key[KEY_OUTSIDE];
 	for (unsigned i = 0; i < c->n_outside; i++) {
 		if (has_interface(c->inside, c->n_inside, c->outside[i]))
@@ -199,9 +217,10 @@ const struct section_kind section_siprtx = {
 			[KEY_OUTSIDE] = {"outside", set_interfaces, SIDE_OUTSIDE},
 			[KEY_FORWARD] = {"forward", set_forward},
 			[KEY_CAPTURE] = {"capture", set_capture},
+			[KEY_ZEROCOPY] = {"zerocopy", set_zerocopy},
 			{"sip_ports", set_ports},
 			{"max_transactions", set_transactions},
-			{"zerocopy", set_zerocopy},
+			{"sender", set_sender},
 			{"pin_path", set_pin_path},
 			{"journal", set_journal},
 			{"user", set_user},

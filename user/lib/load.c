@@ -62,6 +62,7 @@ static __u64 load_hash(const struct config *c)
 	h = hash_bytes(h, c->sip_ports, c->n_sip_ports * sizeof(c->sip_ports[0]));
 	h = hash_bytes(h, &c->forward_xdp, sizeof(c->forward_xdp));
 	h = hash_bytes(h, &egress, sizeof(egress));
+	h = hash_bytes(h, &c->live_frames, sizeof(c->live_frames));
 	h = hash_bytes(h, &c->max_transactions, sizeof(c->max_transactions));
 	h = hash_bytes(h, c->user, sizeof(c->user));
 	h = hash_bytes(h, c->profile, sizeof(c->profile));
@@ -304,7 +305,9 @@ static int pin_programs(struct loading *l)
 {
 	struct bpf_program *const program[] = {l->bpf->progs.siprtx_outside, l->bpf->progs.siprtx_inside,
 					       l->bpf->progs.siprtx_lift};
-	static const char *const name[] = {PROGRAM_PREFIX "outside", PROGRAM_PREFIX "inside", PROGRAM_LIFT};
+	static const char *const name[] = {PROGRAM_OUTSIDE, PROGRAM_PREFIX "inside", PROGRAM_LIFT};
+	/* siprtxd runs it, and so it is its user's */
+	const bool own[] = {l->c->live_frames, false, config_takes_egress(l->c)};
 	char path[PATH_MAX];
 	int err = 0;
 
@@ -316,12 +319,12 @@ static int pin_programs(struct loading *l)
 		unlink(path);
 		/* one that is not attached is not loaded */
 		err = fd >= 0 && bpf_obj_pin(fd, path) ? -errno : 0;
-	}
-	/* path is that of the last one, which siprtxd opens */
-	if (!err && config_takes_egress(l->c))
+		if (err || !own[i])
+			continue;
 		err = owner_give_map(&l->owner, path);
-	if (err == -EPERM && !*l->c->user)
-		return 0;
+		if (err == -EPERM && !*l->c->user)
+			err = 0;
+	}
 	return err ? because(l, err, "cannot pin %s: %s.", path, strerror(-err)) : 0;
 }
 

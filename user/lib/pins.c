@@ -114,6 +114,8 @@ static void **memory_of(struct pins *p, enum pin_id id)
 		return (void **)&p->events;
 	case PIN_notify:
 		return (void **)&p->notify;
+	case PIN_live_batch:
+		return (void **)&p->live_batch;
 	default:
 		return NULL;
 	}

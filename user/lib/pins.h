@@ -34,7 +34,8 @@
 	MAP(meta, 1)                                                                                                   \
 	MAP(percpu, 0)                                                                                                 \
 	MAP(offender, 0)                                                                                               \
-	MAP(notify, 1)
+	MAP(notify, 1)                                                                                                 \
+	MAP(live_batch, 1)
 
 enum pin_id {
 #define MAP(name, mapped) PIN_##name,
@@ -63,6 +64,7 @@ struct pins {
 	__u64 *lateness;
 	struct siprtx_event *events;
 	struct siprtx_sink *notify;
+	struct siprtx_live *live_batch;
 };
 
 /* An ARRAY map rounds each value up to 8 bytes: entry i of a mapped u32 array. */

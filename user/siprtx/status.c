@@ -46,6 +46,13 @@ const char *capture_name(const struct status_interface *i)
 	return i->side == SIDE_INSIDE && i->attach != ATTACH_NONE ? "xdp" : NULL;
 }
 
+const char *sender_name(const struct status_interface *i)
+{
+	if (!i->beats)
+		return NULL;
+	return i->live ? "live-frames" : "afxdp";
+}
+
 static void totals(const struct sample *s, uint64_t out[TOTALS])
 {
 #define TOTAL(name, value) out[TOTAL_##name] = value;
@@ -89,6 +96,7 @@ static void read_interface(const struct cli *cli, struct status *s, const char *
 		return;
 	beat = s->meta.heartbeat[known->outside];
 	i->beats = beat;
+	i->live = s->sample.stats[STAT_live_frames] >> known->outside & 1;
 	i->beat_ns = age_ns(s->now_ns, beat);
 }
 
@@ -278,7 +286,7 @@ static int print_totals(const struct cli *cli, const struct status *s)
 
 static int print_interfaces(const struct cli *cli, const struct status *s)
 {
-	struct table *t = table_new("INTERFACE:SIDE:PROGRAM:CAPTURE:LINK:>HEARTBEAT");
+	struct table *t = table_new("INTERFACE:SIDE:PROGRAM:CAPTURE:SENDER:LINK:>HEARTBEAT");
 	unsigned i;
 
 	for (i = 0; t && i < s->n_interfaces; i++) {
@@ -288,6 +296,7 @@ static int print_interfaces(const struct cli *cli, const struct status *s)
 		table_cell(t, PLAIN, "%s", f->side == SIDE_OUTSIDE ? "outside" : "inside");
 		table_cell(t, f->attach == ATTACH_NONE ? RED : PLAIN, "%s", attach_name(f->attach));
 		table_cell(t, PLAIN, "%s", capture_name(f) ?: "-");
+		table_cell(t, PLAIN, "%s", sender_name(f) ?: "-");
 		table_cell(t, f->up ? PLAIN : RED, "%s", f->up ? "up" : "down");
 		if (f->side != SIDE_OUTSIDE)
 			table_cell(t, PLAIN, "-");

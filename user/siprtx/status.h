@@ -36,6 +36,7 @@ struct status_interface {
 	char name[IFNAMSIZ];
 	enum siprtx_side side;
 	enum siprtx_attach attach;
+	bool live;   /* an outside interface, and sent from by XDP live frames now */
 	bool egress; /* the program that takes messages is at its TC egress */
 	bool up;
 	bool beats;	  /* an outside interface, and it has a heartbeat */
@@ -70,6 +71,8 @@ const char *health_name(enum health health);
 const char *attach_name(enum siprtx_attach attach);
 /* At which hook messages are taken on this interface, NULL: at none. */
 const char *capture_name(const struct status_interface *i);
+/* How an outside interface is sent from; NULL: it is not. */
+const char *sender_name(const struct status_interface *i);
 /* status_notify.c: the consumers of siprtx-notify, nothing where none is configured */
 int status_print_notify(const struct cli *cli, const struct status *s);
 json_t *status_notify_json(const struct cli *cli, const struct status *s);

@@ -55,10 +55,10 @@ static json_t *interfaces_json(const struct status *s)
 	for (i = 0; i < s->n_interfaces; i++) {
 		const struct status_interface *f = &s->interface[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:b, s:o}", "name", f->name, "side",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:b, s:o}", "name", f->name, "side",
 						      f->side == SIDE_OUTSIDE ? "outside" : "inside", "program",
-						      attach_name(f->attach), "capture", capture_name(f), "up", f->up,
-						      "heartbeat_age_us",
+						      attach_name(f->attach), "capture", capture_name(f), "sender",
+						      sender_name(f), "up", f->up, "heartbeat_age_us",
 						      f->beats ? json_integer(US(f->beat_ns)) : json_null()));
 	}
 	return list;

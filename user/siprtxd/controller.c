@@ -348,7 +348,11 @@ static int open_all(struct controller *c)
 	open_lift(c);
 	c->seen = *c->pins.in_force;
 	take_values(c);
-	err = sender_open(&c->sender, &c->pins, c->config->zerocopy, config_replies(c->config), now_ns());
+	err = sender_open(&c->sender, &c->pins,
+			  &(struct sender_options){.zerocopy = c->config->zerocopy,
+						   .live_frames = c->config->live_frames,
+						   .inside = config_replies(c->config)},
+			  now_ns());
 	c->sender.done = on_frame_done;
 	c->sender.ctx = c;
 	if (!err)

@@ -7,8 +7,9 @@ static const char *why_not(const struct controller *c, unsigned i)
 {
 	const struct port *p = &c->sender.port[i];
 
-	if (!p->xsk)
-		return "no AF_XDP socket is bound there";
+	if (!port_is_bound(p))
+		return c->sender.options.live_frames ? "no XDP frames can be sent there"
+						     : "no AF_XDP socket is bound there";
 	return p->behind ? "the kernel does not take them"
 			 : "more are due than get into the TX ring, see siprtx show counters";
 }

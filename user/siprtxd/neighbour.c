@@ -30,6 +30,7 @@ static void forget(struct neighbours *n, const struct mac_key *key)
 	e = *found;
 	tdelete(e, &n->tree, by_key);
 	free(e);
+	n->epoch++;
 }
 
 static void learn(struct neighbours *n, const struct mac_key *key, const uint8_t mac[6], uint32_t mtu)

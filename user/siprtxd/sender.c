@@ -10,6 +10,7 @@
 #include "frame.h"
 #include "log.h"
 #include "slot.h"
+#include "xdp_xmit.h"
 
 #define MS 1000000ull
 
@@ -21,11 +22,12 @@
 
 static const uint8_t no_next_hop[16];
 
-int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside, uint64_t now_ns)
+int sender_open(struct sender *s, const struct pins *pins, const struct sender_options *options, uint64_t now_ns)
 {
 	uint32_t n = pins->entries[PIN_slots];
 
-	*s = (struct sender){.pins = pins, .zerocopy = zerocopy, .inside = inside, .neighbours = {.epoch = 1}};
+	*s = (struct sender){.pins = pins, .options = *options, .neighbours = {.epoch = 1}};
+	live_open(&s->live, pins->path, pins->live_batch);
 	s->in_flight = calloc(n, sizeof(*s->in_flight));
 	s->mac_epoch = calloc(n, sizeof(*s->mac_epoch));
 	/* not where every controller begins (RFC 6864 4.3) */
@@ -45,6 +47,7 @@ void sender_close(struct sender *s)
 	if (s->pins) {
 		resolve_close(&s->resolve);
 		routes_close(&s->routes);
+		live_close(&s->live);
 	}
 	free(s->in_flight);
 	free(s->mac_epoch);
@@ -58,7 +61,7 @@ void sender_rename(struct sender *s)
 	for (unsigned i = 0; i < m->interfaces && i < MAX_INTERFACES; i++) {
 		const struct siprtx_interface *itf = &m->interface[i];
 
-		if (itf->side == SIDE_INSIDE && s->inside)
+		if (itf->side == SIDE_INSIDE && s->options.inside)
 			memcpy(s->port[FIRST_INSIDE + i].name, itf->name, sizeof(itf->name));
 		if (itf->side != SIDE_OUTSIDE || itf->outside >= MAX_OUTSIDE)
 			continue;
@@ -68,6 +71,25 @@ void sender_rename(struct sender *s)
 	}
 }
 
+/* The kernel is done with a descriptor or a frame of this slot. */
+static void give_back(struct sender *s, uint32_t slot)
+{
+	if (slot >= s->pins->entries[PIN_slots] || !s->in_flight[slot])
+		return;
+	s->in_flight[slot]--;
+	s->pins->stats[STAT_in_flight]--;
+	s->done(s->ctx, slot);
+}
+
+static void tell_live(struct sender *s, unsigned n, bool live)
+{
+	__u64 *ports = &s->pins->stats[STAT_live_frames];
+
+	s->port[n].live = live;
+	if (n < FIRST_INSIDE)
+		*ports = live ? *ports | 1ull << n : *ports & ~(1ull << n);
+}
+
 /* Nothing comes back from a closed socket: its slots are done. */
 static void close_port(struct sender *s, unsigned n)
 {
@@ -75,10 +97,11 @@ static void close_port(struct sender *s, unsigned n)
 
 	if (n < FIRST_INSIDE)
 		__atomic_store_n(&s->pins->meta->heartbeat[n], 0, __ATOMIC_RELEASE);
-	if (!p->xsk)
+	if (!port_is_bound(p))
 		return;
 	xsk_close(p->xsk);
 	p->xsk = NULL;
+	tell_live(s, n, false);
 	p->behind = false;
 	for (uint32_t slot = 0; slot < s->pins->entries[PIN_slots]; slot++) {
 		if (!s->in_flight[slot] || s->pins->slots[slot].outside != n)
@@ -168,14 +191,64 @@ static void complain(struct sender *s, struct port *p, int err)
 		log_error("no AF_XDP socket on %s: %s; it is tried again every second", p->name, strerror(-err));
 }
 
+static void complain_live(const struct sender *s, struct port *p, int err)
+{
+	const char *why = "look at what BPF_PROG_RUN is refused for, or set sender = afxdp";
+
+	if (p->complained)
+		return;
+	p->complained = true;
+	if (err == -EOPNOTSUPP)
+		why = "its driver takes none, or, of a veth, its peer has neither GRO on nor an XDP program. Give it "
+		      "one "
+		      "of them (ethtool -K PEER gro on), or set sender = afxdp";
+	else if (err == -ENOENT)
+		why = "the program is not pinned. Run siprtx load";
+	else if (err == -EPERM || err == -EACCES)
+		why = "the program may not be opened. Run siprtx load, for the user that siprtxd runs as";
+	else if (err == -EINVAL)
+		why = "this kernel has no live frames: they came with Linux 5.18. Set sender = afxdp";
+	log_error(
+		"no XDP frames (sender = live-frames) on %s: %s under %s: %s. The softswitch's own copies pass; it is "
+		"tried again every second.",
+		p->name, strerror(-err), s->pins->path, why);
+}
+
+/* Can XDP frames be sent there, and is the program still the one that is attached? Else nothing is sent there. */
+static int bind_live(struct sender *s, unsigned n, uint64_t now_ns)
+{
+	struct port *p = &s->port[n];
+	bool before = p->live;
+	int err = live_ready(&s->live) ?: xdp_xmit_ready(p->ifindex);
+
+	p->check_ns = p->retry_ns = now_ns + RETRY_NS;
+	if (err) {
+		close_port(s, n);
+		complain_live(s, p, err);
+		return 0;
+	}
+	if (before)
+		return 0;
+	log_info("%s: XDP frames are sent there%s", p->name, p->complained ? " now" : "");
+	p->complained = false;
+	tell_live(s, n, true);
+	if (n < FIRST_INSIDE)
+		__atomic_store_n(&s->pins->meta->heartbeat[n], now_ns, __ATOMIC_RELEASE);
+	return 0;
+}
+
 /* From when a port is bound the softswitch's copies are absorbed: what is due goes out in the same round. */
 static int bind_port(struct sender *s, unsigned n, uint64_t now_ns)
 {
 	struct port *p = &s->port[n];
 	const struct xsk_memory memory = {s->pins->slots, s->pins->length[PIN_slots], s->pins->fd[PIN_slots]};
-	int err = xsk_open(&p->xsk, p->name, &memory, s->zerocopy && !p->copies);
+	bool zerocopy = s->options.zerocopy && !p->copies;
+	int err;
 
-	if (err == -EOPNOTSUPP && s->zerocopy && !p->copies) {
+	if (s->options.live_frames)
+		return bind_live(s, n, now_ns);
+	err = xsk_open(&p->xsk, p->name, &memory, zerocopy);
+	if (err == -EOPNOTSUPP && zerocopy) {
 		log_warning("the driver of %s has no zero-copy mode: copy mode is used", p->name);
 		p->copies = true;
 		err = xsk_open(&p->xsk, p->name, &memory, false);
@@ -230,7 +303,7 @@ int sender_bind(struct sender *s, uint64_t now_ns)
 		struct port *p = &s->port[i];
 
 		close_stuck(s, i, now_ns);
-		if (p->up && !p->xsk && now_ns >= p->retry_ns)
+		if (p->up && now_ns >= (p->live ? p->check_ns : p->retry_ns) && !p->xsk)
 			err = bind_port(s, i, now_ns) ?: err;
 	}
 	return err;
@@ -256,6 +329,21 @@ static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t li
 	return 0;
 }
 
+static const struct fit *fit_of(struct sender *s, uint32_t link, const uint8_t nexthop[16])
+{
+	struct fit *f = &s->fit;
+
+	if (f->epoch == s->neighbours.epoch && f->link == link && !memcmp(f->nexthop, nexthop, sizeof(f->nexthop)))
+		return f;
+	*f = (struct fit){.epoch = s->neighbours.epoch,
+			  .link = link,
+			  .mtu = neighbours_link_mtu(&s->neighbours, link),
+			  .dst = neighbours_mac(&s->neighbours, link, nexthop),
+			  .src = neighbours_link_mac(&s->neighbours, link)};
+	memcpy(f->nexthop, nexthop, sizeof(f->nexthop));
+	return f;
+}
+
 /*
  * The frame gets the next hop's present MAC. 0; -ENETUNREACH: it leads elsewhere now; -EHOSTUNREACH: none is known, and
  * it has none; -EMSGSIZE: the link takes no packet of its size, and nothing below would refuse it.
@@ -263,7 +351,7 @@ static int follow_route(struct sender *s, struct siprtx_slot *frame, uint32_t li
 static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
-	const uint8_t *dst, *src;
+	const struct fit *fit;
 	uint32_t link = frame->egress;
 	int err;
 
@@ -272,7 +360,8 @@ static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 	/* without a tag it is the outside interface itself, which may have been made anew since */
 	if (frame->frame_off == SLOT_L3 - ETH_HLEN)
 		link = s->port[frame->outside % MAX_PORTS].ifindex;
-	if ((uint32_t)(frame->frame_off + frame->frame_len - SLOT_L3) > neighbours_link_mtu(&s->neighbours, link))
+	fit = fit_of(s, link, frame->nexthop);
+	if ((uint32_t)(frame->frame_off + frame->frame_len - SLOT_L3) > fit->mtu)
 		return -EMSGSIZE;
 	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
 		return 0;
@@ -281,11 +370,10 @@ static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 		err = follow_route(s, frame, link);
 		if (err)
 			return err;
+		fit = fit_of(s, link, frame->nexthop);
 	}
-	dst = neighbours_mac(&s->neighbours, link, frame->nexthop);
-	src = neighbours_link_mac(&s->neighbours, link);
-	if (dst && src) {
-		frame_set_macs(frame, dst, src);
+	if (fit->dst && fit->src) {
+		frame_set_macs(frame, fit->dst, fit->src);
 		s->mac_epoch[slot] = s->neighbours.epoch;
 		return 0;
 	}
@@ -303,12 +391,8 @@ static void reap(struct sender *s, struct port *p)
 	do {
 		n = xsk_reap(p->xsk, slot, REAP_BATCH);
 		for (unsigned i = 0; i < n; i++) {
-			if (slot[i] >= s->pins->entries[PIN_slots] || !s->in_flight[slot[i]])
-				continue;
 			p->moved = true;
-			s->in_flight[slot[i]]--;
-			s->pins->stats[STAT_in_flight]--;
-			s->done(s->ctx, slot[i]);
+			give_back(s, slot[i]);
 		}
 	} while (n == REAP_BATCH);
 }
@@ -340,6 +424,59 @@ void sender_prepare(struct sender *s, uint32_t slot)
 	frame_sum(frame);
 }
 
+static int into_ring(struct sender *s, struct port *p, uint32_t slot)
+{
+	const struct siprtx_slot *frame = &s->pins->slots[slot];
+	int err = p->full ? -EAGAIN : xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
+
+	if (err == -EAGAIN && !p->full) {
+		reap(s, p);
+		err = xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
+		p->full = err == -EAGAIN;
+	}
+	/* while what is kept of those slots is still in the cache */
+	if (!err && !(++p->handed % REAP_BATCH))
+		reap(s, p);
+	return err;
+}
+
+/*
+ * Sends what was collected. It is copied, so that all slots are done, also where it was not sent. Where the kernel does
+ * not run the program any more the softswitch's own copies pass until it does.
+ */
+static int send_batch(struct sender *s)
+{
+	uint32_t slot[LIVE_BATCH];
+	unsigned n;
+	int made = live_send(&s->live, slot, &n);
+
+	for (unsigned i = 0; i < n; i++)
+		give_back(s, slot[i]);
+	s->pins->stats[STAT_live_lost] += n - (made > 0 ? made : 0);
+	s->pins->stats[STAT_tx_errors] += made < 0;
+	for (unsigned i = 0; i < MAX_PORTS; i++) {
+		if (!s->port[i].live)
+			continue;
+		s->port[i].behind = made < (int)n;
+		if (made < 0)
+			close_port(s, i);
+	}
+	return made < 0 ? made : 0;
+}
+
+static int into_batch(struct sender *s, const struct port *p, uint32_t slot)
+{
+	const struct siprtx_slot *frame = &s->pins->slots[slot];
+
+	while (!live_add(&s->live, slot, p->ifindex, frame->frame_off, frame->frame_len)) {
+		int err = send_batch(s);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 {
 	struct siprtx_slot *frame = &s->pins->slots[slot];
@@ -349,19 +486,14 @@ int sender_send(struct sender *s, uint32_t slot, uint64_t now_ns)
 	if (!p->up)
 		return -ENETDOWN;
 	/* not a byte of a frame may change under its descriptor */
-	if (!p->xsk || s->in_flight[slot])
+	if (!port_is_bound(p) || s->in_flight[slot])
 		return -EAGAIN;
 	err = make_fit(s, slot, now_ns);
 	if (err)
 		return err;
 	sender_prepare(s, slot); /* one a killed controller left unprepared */
 	frame_renew_id(frame, s->id++);
-	err = p->full ? -EAGAIN : xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
-	if (err == -EAGAIN && !p->full) {
-		reap(s, p);
-		err = xsk_send(p->xsk, slot, frame->frame_off, frame->frame_len);
-		p->full = err == -EAGAIN;
-	}
+	err = p->live ? into_batch(s, p, slot) : into_ring(s, p, slot);
 	if (!err) {
 		s->in_flight[slot]++;
 		s->pins->stats[STAT_in_flight]++;
@@ -387,6 +519,10 @@ void sender_made(struct sender *s, uint32_t slot)
 
 void sender_flush(struct sender *s)
 {
+	if (s->live.n)
+		send_batch(s);
+	s->pins->stats[STAT_wakeups] += s->live.calls;
+	s->live.calls = 0;
 	for (unsigned i = 0; i < MAX_PORTS; i++) {
 		struct port *p = &s->port[i];
 		int err;
@@ -422,5 +558,5 @@ bool sender_is_outside(const struct sender *s, uint32_t ifindex)
 
 bool sender_is_well(const struct sender *s, unsigned port)
 {
-	return s->port[port].up && s->port[port].xsk && !s->port[port].behind;
+	return s->port[port].up && port_is_bound(&s->port[port]) && !s->port[port].behind;
 }

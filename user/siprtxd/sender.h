@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The interfaces that are sent from: their sockets, whether they can send, the frames made fit for them. */
+/*
+ * The interfaces that are sent from: their sockets, or that XDP frames leave by them (live.h), whether they can send,
+ * the frames made fit for them.
+ */
 #ifndef SIPRTXD_SENDER_H
 #define SIPRTXD_SENDER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "live.h"
 #include "neighbour.h"
 #include "pins.h"
 #include "resolve.h"
@@ -29,21 +33,47 @@ struct port {
 	bool moved;  /* it gave descriptors back, since last looked at */
 	bool complained;
 	struct xsk *xsk;      /* NULL: not bound */
+	bool live;	      /* sends by live frames; never with a socket */
+	uint64_t check_ns;    /* when to see again that it can */
+	uint32_t handed;      /* descriptors, counted from the start */
 	uint64_t retry_ns;    /* when to bind again */
 	uint64_t patience_ns; /* until when EBUSY is nothing to speak of */
 	uint64_t moved_ns;    /* when it was last seen to take what was due, or some of it */
 };
 
+/* Can it be sent from now? */
+static inline bool port_is_bound(const struct port *p)
+{
+	return p->xsk || p->live;
+}
+
+struct sender_options {
+	bool zerocopy;	  /* config.zerocopy */
+	bool live_frames; /* config.live_frames */
+	bool inside;	  /* the inside interfaces are sent from too */
+};
+
+/* What a frame for this next hop on this link must be like: most go to one router, and so all but the first of them
+ * need no look into the tree of the neighbours. */
+struct fit {
+	uint32_t epoch; /* of the neighbours, 0: nothing is kept */
+	uint32_t link;
+	uint8_t nexthop[16];
+	uint32_t mtu;
+	const uint8_t *dst, *src; /* MACs; NULL: not known */
+};
+
 struct sender {
 	const struct pins *pins;
-	bool zerocopy;
+	struct sender_options options;
+	struct live live; /* all that is sent so, of any port */
 	struct port port[MAX_PORTS];
 	unsigned n_ports; /* the outside ones */
-	bool inside;	  /* the inside interfaces are sent from too */
 	struct neighbours neighbours;
 	struct routes routes;
 	uint8_t *in_flight;  /* by slot: descriptors with the kernel */
 	uint32_t *mac_epoch; /* by slot: of the neighbours when its MAC was last looked up */
+	struct fit fit;
 	struct resolve resolve;
 	uint16_t id; /* IPv4 identification */
 	/* the kernel is done with a frame of this slot */
@@ -52,10 +82,9 @@ struct sender {
 };
 
 /*
- * Names the interfaces as `pins->meta` has them, the inside ones only where `inside` says so. `pins` must stay. 0 or
- * -ENOMEM; sender_close() in either case.
+ * Names the interfaces as `pins->meta` has them. `pins` must stay. 0 or -ENOMEM; sender_close() in either case.
  */
-int sender_open(struct sender *s, const struct pins *pins, bool zerocopy, bool inside, uint64_t now_ns);
+int sender_open(struct sender *s, const struct pins *pins, const struct sender_options *options, uint64_t now_ns);
 void sender_close(struct sender *s);
 /* The same interfaces, attached anew: their numbers may be others. */
 void sender_rename(struct sender *s);
