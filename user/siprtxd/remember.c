@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "map_batch.h"
 #include "slot.h"
 
 #define BATCH	 256 /* keys one syscall takes away */
@@ -150,23 +151,6 @@ static void forget_call(struct remembered *r, const struct siprtx_key *key)
 	free(e);
 }
 
-static void delete_keys(int fd, const struct siprtx_key *keys, __u32 n)
-{
-	__u32 done = 0;
-
-	while (done < n) {
-		__u32 count = n - done;
-
-		/* it stops at a key that is not there: on with the one after */
-		if (!bpf_map_delete_batch(fd, keys + done, &count, NULL))
-			return;
-		if (errno != ENOENT)
-			count = 0;
-		done += count;
-		bpf_map_delete_elem(fd, &keys[done++]);
-	}
-}
-
 void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms)
 {
 	struct siprtx_key keys[BATCH];
@@ -183,6 +167,6 @@ void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms)
 			r->head++;
 		}
 		if (n)
-			delete_keys(r->pins->fd[PIN_txns], keys, n);
+			map_delete_keys(r->pins->fd[PIN_txns], keys, sizeof(*keys), n);
 	}
 }
