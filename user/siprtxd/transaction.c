@@ -11,6 +11,7 @@ struct transactions *transactions_new(const struct transaction_env *env)
 	if (!t)
 		return NULL;
 	t->env = *env;
+	t->unnamed = env->n_slots;
 	t->deadlines = deadlines_new();
 	t->held = calloc(env->n_slots, sizeof(*t->held));
 	if (t->deadlines && t->held)
@@ -30,7 +31,7 @@ void transactions_free(struct transactions *t)
 
 uint64_t transactions_next(const struct transactions *t)
 {
-	return deadlines_next(t->deadlines);
+	return t->unnamed < t->env.n_slots ? 0 : deadlines_next(t->deadlines);
 }
 
 bool transactions_overdue(const struct transactions *t, uint32_t outside)
@@ -204,7 +205,7 @@ void txn_hold(struct transactions *t, uint32_t slot, uint64_t word)
 		.yields = word & WORD_YIELD,
 	};
 	t->n_held++;
-	if (s->kind != KIND_REQUEST) /* superseded as calls, let go as responses */
+	if (s->kind != KIND_REQUEST && slot < t->unnamed) /* superseded as calls, let go as responses */
 		calls_add(t->env.calls, slot);
 	t->env.stats[answered ? STAT_proceeding : STAT_pending]++;
 }
@@ -343,5 +344,6 @@ int transactions_run(struct transactions *t)
 	pace_sent(&t->pace, room - t->room, now);
 	t->put_off = deadlines_next(t->deadlines) <= now;
 	t->env.stats[STAT_full_rounds] += t->put_off;
+	txn_name_more(t);
 	return t->error;
 }
