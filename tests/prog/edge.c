@@ -126,7 +126,7 @@ void edge_up(struct edge *e, char *const *overrides)
 	make_links();
 	if (load(&e->config, 0, why, sizeof(why)))
 		fail_msg("%s", why);
-	assert_int_equal(pins_open(&e->pins, e->pin_path, true), 0);
+	assert_int_equal(pins_open(&e->pins, e->pin_path, PINS_WRITE | PINS_SLOTS), 0);
 	e->in_ifindex = if_nametoindex("in0");
 	e->out_ifindex = if_nametoindex("out0");
 	e->outside = program_on("out0");

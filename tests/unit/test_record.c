@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "json_text.h"
+#include "json_write.h"
 #include "record.h"
 #include "sip_detail.h"
 
@@ -322,6 +325,47 @@ static void bytes_that_are_not_text(void **state)
 	free(line);
 }
 
+/* Written straight and by way of a JSON value: the same text, whatever the bytes. */
+static void any_bytes(void **state)
+{
+	static const char piece[][5] = {"a",        "\"",       "\\",           "\n",
+					"\x1f",     "\x7f",     "\xc3\xbc",     "\xe2\x82\xac",
+					"\xff",     "\xc0\x80", "\xed\xa0\x80", "\xe0\x9f\x80",
+					"\xf0\x9f\x98\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xc3"};
+	char text[64], out[JSON_TEXT_ROOM(64) + 1];
+
+	(void)state;
+	srandom(1);
+	for (unsigned i = 0; i < 20000; i++) {
+		json_t *value;
+		char *dumped;
+
+		*text = 0;
+		for (unsigned n = random() % 12; n; n--)
+			strcat(text, piece[random() % (sizeof(piece) / sizeof(*piece))]);
+		value = json_text(text, sizeof(text));
+		dumped = json_dumps(value, JSON_ENCODE_ANY);
+		*json_put_text(out, text, sizeof(text)) = 0;
+		assert_string_equal(out, dumped);
+		free(dumped);
+		json_decref(value);
+	}
+}
+
+static void times_of_any_day(void **state)
+{
+	char wanted[40], got[40];
+
+	(void)state;
+	for (time_t t = 0; t < 16725225600; t += 86399) { /* to the year 2500 */
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		strftime(wanted, sizeof(wanted), "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+		assert_string_equal(format_time(t * 1000 + 7, got, sizeof(got)), wanted);
+	}
+}
+
 static void names(void **state)
 {
 	(void)state;
@@ -369,6 +413,8 @@ int main(void)
 		cmocka_unit_test(never_sent_again),
 		cmocka_unit_test(long_strings_are_cut),
 		cmocka_unit_test(bytes_that_are_not_text),
+		cmocka_unit_test(any_bytes),
+		cmocka_unit_test(times_of_any_day),
 		cmocka_unit_test(names),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(times),

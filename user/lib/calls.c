@@ -117,7 +117,7 @@ void calls_add(struct calls *c, uint32_t slot)
 	struct place *p = &c->place[slot];
 	uint32_t *first;
 
-	if (!name->call_id.len || !name->from_tag.len)
+	if (p->linked || !name->call_id.len || !name->from_tag.len)
 		return;
 	p->bucket = bucket_of(c, slot, name);
 	first = &c->bucket[p->bucket];

@@ -27,7 +27,7 @@ void calls_free(struct calls *c);
 
 /* Of the message in this slot, read once a generation. */
 const struct call_name *calls_name(struct calls *c, uint32_t slot);
-/* Adds a slot that is not in it; one without Call-ID or From tag is left out. calls_remove() may be told of any. */
+/* Adds a slot, unless it is in it; one without Call-ID or From tag is left out. calls_remove() may be told of any. */
 void calls_add(struct calls *c, uint32_t slot);
 void calls_remove(struct calls *c, uint32_t slot);
 /* The other slots of the same call, newest first, that have another branch. Returns how many are in `out`. */

@@ -225,7 +225,7 @@ static bool check_pins(const struct config *c, struct problems *problems)
 {
 	struct siprtx_meta head;
 	struct pins pins;
-	int err = pins_open(&pins, c->pin_path, false);
+	int err = pins_open(&pins, c->pin_path, PINS_READ);
 
 	if (err == -EACCES)
 		problem_add(problems, PROBLEM_ERROR, config_where(c, "pin_path"),

@@ -18,7 +18,7 @@ static uint32_t refresh_of(const struct config *c)
 	uint32_t refresh = as_made[TUN_refresh];
 	struct pins pins;
 
-	if (pins_open(&pins, c->pin_path, false))
+	if (pins_open(&pins, c->pin_path, PINS_READ))
 		return refresh;
 	refresh = pins.in_force->tunables[TUN_refresh];
 	pins_close(&pins);

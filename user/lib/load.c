@@ -78,7 +78,7 @@ static int libbpf_log(enum libbpf_print_level level __attribute__((unused)), con
 /* Maps of an earlier load must fit: they hold live transactions, so they are never thrown away in silence. */
 static int look_at_pins(struct loading *l)
 {
-	int err = pins_open(&l->pins, l->c->pin_path, true);
+	int err = pins_open(&l->pins, l->c->pin_path, PINS_WRITE);
 
 	if (err == -ENOENT) {
 		l->new_maps = true;
@@ -195,7 +195,7 @@ static int fill_maps(struct loading *l)
 
 		if (bpf_map_update_elem(bpf_map__fd(l->bpf->maps.meta), &zero, &meta, BPF_ANY))
 			return because(l, -errno, "cannot write the map meta: %s.", strerror(errno));
-		err = pins_open(&l->pins, l->c->pin_path, true);
+		err = pins_open(&l->pins, l->c->pin_path, PINS_WRITE);
 		if (!err)
 			err = seed_new(&l->pins, l->c);
 	}
@@ -411,7 +411,7 @@ bool load_is_done(const struct config *c)
 	bool egress = config_takes_egress(c), done;
 	__u32 zero = 0;
 
-	if (successor_pending(c->pin_path) || pins_open(&p, c->pin_path, false))
+	if (successor_pending(c->pin_path) || pins_open(&p, c->pin_path, PINS_READ))
 		return false;
 	done = !bpf_map_lookup_elem(p.fd[PIN_configured], &zero, &configured) && configured.load_hash == load_hash(c);
 	done = done && lock_is_there(c->pin_path) && (!egress || lift_is_pinned(c->pin_path));

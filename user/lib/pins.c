@@ -121,17 +121,17 @@ static void **memory_of(struct pins *p, enum pin_id id)
 	}
 }
 
-int pins_open(struct pins *p, const char *pin_path, bool writable)
+int pins_open(struct pins *p, const char *pin_path, unsigned use)
 {
 	int err = 0;
 
 	memset(p, 0, sizeof(*p));
 	memset(p->fd, -1, sizeof(p->fd));
-	p->writable = writable;
+	p->writable = use & PINS_WRITE;
 	snprintf(p->path, sizeof(p->path), "%s", pin_path);
 	for (int id = 0; id < PIN_COUNT && !err; id++) {
 		err = open_map(p, id, pin_path);
-		if (!err && is_mapped(p, id))
+		if (!err && is_mapped(p, id) && (id != PIN_slots || use & PINS_SLOTS))
 			err = map_memory(p, id, memory_of(p, id));
 		/* one map there and another not: pins of another program, or of another version */
 		if (err == -ENOENT && id > 0)

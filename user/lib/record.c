@@ -6,12 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "json_text.h"
 #include "sip.h"
 #include "sip_detail.h"
-#include "view.h"
 
 static const char *const reason_name[] = {
 	[END_NONE] = "none",
@@ -106,15 +103,48 @@ char *format_endpoint(const uint8_t addr[16], uint16_t port, char *buf, size_t s
 	return buf;
 }
 
+/* "07" */
+static char *put_two(char *to, unsigned n)
+{
+	*to++ = '0' + n / 10 % 10;
+	*to++ = '0' + n % 10;
+	return to;
+}
+
+/* The civil date of a day counted from 1970-01-01, by years that begin in March: February is their end. */
+static char *put_date(char *to, uint64_t day)
+{
+	uint64_t from_0000 = day + 719468, era = from_0000 / 146097;
+	unsigned of_era = from_0000 % 146097;
+	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+	unsigned month = (5 * of_year + 2) / 153; /* 0: March */
+
+	year += era * 400 + (month >= 10);
+	to = put_two(put_two(to, year / 100), year % 100);
+	*to++ = '-';
+	to = put_two(to, month < 10 ? month + 3 : month - 9);
+	*to++ = '-';
+	return put_two(to, of_year - (153 * month + 2) / 5 + 1);
+}
+
 char *format_time(uint64_t unix_ms, char *buf, size_t size)
 {
-	time_t seconds = unix_ms / 1000;
-	struct tm tm = {0};
-	char text[32] = "";
+	char text[32], *to = put_date(text, unix_ms / 86400000);
+	unsigned ms = unix_ms % 1000, second = unix_ms / 1000 % 86400;
 
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf, size, "%s.%03uZ", text, (unsigned)(unix_ms % 1000));
+	*to++ = 'T';
+	to = put_two(to, second / 3600);
+	*to++ = ':';
+	to = put_two(to, second / 60 % 60);
+	*to++ = ':';
+	to = put_two(to, second % 60);
+	*to++ = '.';
+	*to++ = '0' + ms / 100;
+	to = put_two(to, ms % 100);
+	*to++ = 'Z';
+	*to = 0;
+	snprintf(buf, size, "%s", text);
 	return buf;
 }
 
@@ -226,102 +256,4 @@ void record_make_late(struct siprtx_record *r, uint64_t seq, uint64_t ts_ms, uin
 	r->event = RECORD_LATE_RESPONSE;
 	r->last_code = code;
 	r->delay_ms = delay_ms;
-}
-
-static json_t *icmp(const struct siprtx_record *r)
-{
-	char buf[32];
-
-	return r->icmp_type ? json_string(format_icmp(r->icmp_type, r->icmp_code, buf, sizeof(buf))) : json_null();
-}
-
-static json_t *endpoint(const uint8_t addr[16], uint16_t port)
-{
-	char buf[64];
-
-	return json_string(format_endpoint(addr, port, buf, sizeof(buf)));
-}
-
-static json_t *timestamp(uint64_t unix_ms)
-{
-	char buf[40];
-
-	return json_string(format_time(unix_ms, buf, sizeof(buf)));
-}
-
-json_t *record_json(const struct siprtx_record *r)
-{
-	bool late = r->event == RECORD_LATE_RESPONSE, of_call = !record_is_of_gateway(r);
-	struct {
-		const char *key;
-		json_t *value;
-		bool left_out;
-	} member[] = {
-		{"schema_version", json_integer(RECORD_SCHEMA_VERSION)},
-		{"seq", json_integer(r->seq)},
-		{"node", json_text(r->node, sizeof(r->node))},
-		{"boot_id", json_text(r->boot_id, sizeof(r->boot_id))},
-		{"ts", timestamp(r->ts_ms)},
-		{"event", json_string(record_event_name(r->event))},
-		{"reason", json_string(record_reason(r))},
-		{"gateway", endpoint(r->daddr, r->dport)},
-		{"gateway_name", json_text(r->gateway_name, sizeof(r->gateway_name))},
-		{"profile", json_text(r->profile, sizeof(r->profile))},
-		{"method", json_text(r->method, sizeof(r->method))},
-		{"call_id", json_text(r->call_id, sizeof(r->call_id))},
-		{"cseq", json_integer(r->cseq)},
-		{"branch", json_text(r->branch, sizeof(r->branch))},
-		{"from_tag", json_text(r->from_tag, sizeof(r->from_tag))},
-		{"ruri", json_text(r->ruri, sizeof(r->ruri))},
-		{"from_uri", json_text(r->from_uri, sizeof(r->from_uri))},
-		{"to_uri", json_text(r->to_uri, sizeof(r->to_uri))},
-		{"in_dialog", json_boolean(r->in_dialog)},
-		{"src", of_call ? endpoint(r->saddr, r->sport) : json_string("")},
-		{"sends", json_integer(r->sends)},
-		{"first_send", of_call ? timestamp(r->first_send_ms) : json_string("")},
-		{"last_send", of_call ? timestamp(r->last_send_ms) : json_string("")},
-		{"duration_ms", json_integer(r->duration_ms)},
-		{"last_code", json_integer(r->last_code)},
-		{"timer_late_us_max", json_integer(r->late_us_max)},
-		{"stage", json_string(of_call ? stage_name(r->stage) : "")},
-		{"icmp", icmp(r)},
-		{"reply", json_integer(r->reply)},
-		{"of_seq", json_integer(r->of_seq), !late},
-		{"delay_ms", json_integer(r->delay_ms), !late},
-		{"truncated", json_true(), !r->truncated},
-	};
-	json_t *object = json_object();
-	bool whole = object;
-
-	for (size_t i = 0; i < sizeof(member) / sizeof(*member); i++) {
-		if (member[i].left_out)
-			json_decref(member[i].value);
-		else
-			whole &= !json_object_set_new(object, member[i].key, member[i].value);
-	}
-	if (whole)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-char *record_line(const struct siprtx_record *r)
-{
-	json_t *object = record_json(r);
-	char *line = NULL, *longer = NULL;
-	size_t n;
-
-	if (object)
-		line = json_dumps(object, JSON_COMPACT);
-	json_decref(object);
-	if (!line)
-		return NULL;
-	n = strlen(line);
-	longer = realloc(line, n + 2);
-	if (!longer) {
-		free(line);
-		return NULL;
-	}
-	memcpy(longer + n, "\n", 2);
-	return longer;
 }

@@ -41,13 +41,18 @@ static inline bool record_is_of_gateway(const struct siprtx_record *r)
 	return r->event >= RECORD_GATEWAY_UP && r->event <= RECORD_GATEWAY_DOWN;
 }
 
+/* Room for the longest line. */
+#define RECORD_LINE_ROOM 12288
+
 /*
  * The record as a JSON object, keys in the contract's order; owned by the caller (json_decref). NULL: no memory.
  * gateway and src are "192.0.2.10:5060" or "[2001:db8::1]:5060"; of a gateway's record src, stage, first_send and
  * last_send are "". A string that is not UTF-8 is taken as Latin-1.
  */
 json_t *record_json(const struct siprtx_record *r);
-/* The same as one line with its '\n', to be freed by the caller. NULL: no memory. */
+/* The same as one line with its '\n' into `out`, which has RECORD_LINE_ROOM; no NUL follows. Returns its length. */
+size_t record_write(const struct siprtx_record *r, char *out);
+/* The same, to be freed by the caller. NULL: no memory. */
 char *record_line(const struct siprtx_record *r);
 
 const char *record_reason_name(enum siprtx_end reason);	  /* "no_response" ... */

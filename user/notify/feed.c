@@ -45,7 +45,7 @@ int feed_open(struct feed *f, const char *pin_path)
 	int err;
 
 	f->ino = pins_ino(pin_path);
-	err = pins_open(&f->pins, pin_path, false);
+	err = pins_open(&f->pins, pin_path, PINS_READ);
 	if (err)
 		return err;
 	f->open = true;

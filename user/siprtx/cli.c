@@ -50,7 +50,7 @@ int cli_open(struct cli *cli, bool writable, char *why, size_t why_size)
 	}
 	cli_close(cli);
 	cli->pins_ino = pins_ino(path);
-	err = pins_open(&cli->pins, path, writable);
+	err = pins_open(&cli->pins, path, PINS_SLOTS | (writable ? PINS_WRITE : PINS_READ));
 	switch (err) {
 	case 0:
 		cli->open = true;

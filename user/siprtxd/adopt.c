@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "transaction_private.h"
 
+/*
+ * A name is read in each message, a microsecond each: of a large table only the first ones have theirs before the loop
+ * begins, the others some in each round. Until then a call is not seen to have gone to another gateway.
+ */
+#define NAMED_AT_ONCE 65536
+#define NAMED_A_ROUND 512
+#define AHEAD	      8 /* slots, asked for before they are needed */
+#define HEADER_LINES  3 /* 64 bytes each */
+#define MESSAGE_LINES 12
+
 struct waiting {
 	uint64_t due_ns;
 	uint32_t slot;
@@ -45,6 +55,23 @@ static bool adopt(struct transactions *t, uint32_t slot, uint64_t word, uint64_t
 	return false;
 }
 
+static void fetch(const struct transactions *t, uint32_t slot, unsigned lines)
+{
+	if (slot >= t->env.n_slots)
+		return;
+	for (unsigned i = 0; i < lines; i++)
+		__builtin_prefetch((const char *)&t->env.slots[slot] + 64 * i);
+}
+
+void txn_name_more(struct transactions *t)
+{
+	for (unsigned i = 0; i < NAMED_A_ROUND && t->unnamed < t->env.n_slots; i++, t->unnamed++) {
+		fetch(t, t->unnamed + AHEAD, MESSAGE_LINES);
+		if (t->held[t->unnamed].phase == HELD && t->env.slots[t->unnamed].kind != KIND_REQUEST)
+			calls_add(t->env.calls, t->unnamed);
+	}
+}
+
 int transactions_adopt(struct transactions *t)
 {
 	struct waiting *waiting = calloc(t->env.n_slots, sizeof(*waiting));
@@ -54,9 +81,12 @@ int transactions_adopt(struct transactions *t)
 	if (!waiting)
 		return -ENOMEM;
 	t->env.stats[STAT_pending] = t->env.stats[STAT_proceeding] = t->env.stats[STAT_late_us_max] = 0;
+	if (t->unnamed > NAMED_AT_ONCE)
+		t->unnamed = NAMED_AT_ONCE;
 	for (uint32_t slot = 0; slot < t->env.n_slots; slot++) {
 		uint64_t word = slot_word(&t->env.slots[slot]);
 
+		fetch(t, slot + AHEAD, slot + AHEAD < t->unnamed ? MESSAGE_LINES : HEADER_LINES);
 		if (word_state(word) == ST_FREE || t->env.slots[slot].kind == KIND_PROBE)
 			continue;
 		if (adopt(t, slot, word, now))

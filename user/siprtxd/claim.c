@@ -65,7 +65,7 @@ int claim_pins(const struct config *config, struct pins *pins, int *lock)
 	}
 	if (*lock < 0)
 		return say_locked(config->pin_path, *lock);
-	err = pins_open(pins, config->pin_path, true);
+	err = pins_open(pins, config->pin_path, PINS_WRITE | PINS_SLOTS);
 	if (err)
 		log_error("cannot open the maps under %s for writing: %s. Run as root or as the user they were loaded "
 			  "for (user = ...), or load again.",

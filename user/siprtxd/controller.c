@@ -220,7 +220,10 @@ static int round_of(struct controller *c, uint64_t now)
 	/* what passed before a port was bound is counted before anything is sent there */
 	c->notes_taken = 0;
 	ring_buffer__consume(c->notes);
-	err = transactions_run(c->transactions) ?: replies_run(c->replies, now_ns());
+	err = transactions_run(c->transactions);
+	/* before the replies go out: routing is to know why they came */
+	ledger_settle(&c->ledger);
+	err = err ?: replies_run(c->replies, now_ns());
 	/* no gateway is judged while notes of its answers wait */
 	if (!err && c->notes_taken < NOTES_MAX)
 		err = ledger_run(&c->ledger, now_ns());
@@ -425,6 +428,8 @@ static int adopt(struct controller *c)
 	c->replies = replies_new(&reply_env);
 	c->probes = probes_new(&probe_env);
 	c->notes = ring_buffer__new(c->pins.fd[PIN_notes], on_note, c, NULL);
+	c->ledger.settled = controller_settled;
+	c->ledger.ctx = c;
 	c->ledger.probes = (struct ledger_probes){controller_probe_begin, controller_probe_end, c};
 	if (!c->transactions || !c->replies || !c->probes || !c->notes || adopt_all(c)) {
 		log_error("cannot take up the transactions under %s: %s", c->config->pin_path, strerror(errno));

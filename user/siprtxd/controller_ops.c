@@ -56,7 +56,7 @@ static bool op_in_flight(void *ctx, uint32_t slot)
 {
 	struct controller *c = ctx;
 
-	return sender_in_flight(&c->sender, slot);
+	return sender_in_flight(&c->sender, slot) || ledger_holds(&c->ledger, slot);
 }
 
 static void op_event(void *ctx, uint32_t slot, const struct transaction_event *e)
@@ -160,6 +160,12 @@ const struct reply_ops controller_reply_ops = {
 	.over = op_over,
 	.refused = op_refused,
 };
+
+/* ledger.settled */
+void controller_settled(void *ctx, uint32_t slot)
+{
+	transactions_sent(((struct controller *)ctx)->transactions, slot);
+}
 
 /* probe_ops */
 

@@ -53,6 +53,7 @@ static inline uint32_t controller_held(const struct controller *c)
 extern const struct transaction_ops controller_transaction_ops;
 extern const struct reply_ops controller_reply_ops;
 extern const struct probe_ops controller_probe_ops;
+void controller_settled(void *ctx, uint32_t slot);
 /* probes_adopt(): is this gateway to be probed on? */
 int controller_probe_begin(void *ctx, uint32_t slot, uint64_t now);
 void controller_probe_end(void *ctx, const struct siprtx_gateway_key *gateway);

@@ -175,13 +175,6 @@ struct gateway *gateways_find(struct gateways *g, const uint8_t addr[16], uint16
 	return &g->others;
 }
 
-uint32_t gateways_on_exhausted(const struct gateways *g, const struct gateway *gw)
-{
-	struct siprtx_gateway there;
-
-	return bpf_map_lookup_elem(g->fd, &gw->key, &there) ? gw->value.on_exhausted : there.on_exhausted;
-}
-
 struct gateway *gateways_look(struct gateways *g)
 {
 	struct gateway *gw = g->look ?: g->list;
@@ -197,6 +190,7 @@ struct gateway *gateways_look(struct gateways *g)
 	other = there.admin != gw->value.admin || there.on_down != gw->value.on_down;
 	gw->value.admin = there.admin;
 	gw->value.on_down = there.on_down;
+	gw->value.on_exhausted = there.on_exhausted;
 	gw->changed |= other; /* who wrote them wrote the counts of a moment ago beside them */
 	return other ? gw : NULL;
 }
@@ -207,7 +201,7 @@ void gateways_write(struct gateways *g, struct gateway *gw)
 
 	if (!bpf_map_lookup_elem(g->fd, &gw->key, &there)) {
 		now.profile = there.profile;
-		now.on_exhausted = there.on_exhausted;
+		now.on_exhausted = gw->value.on_exhausted = there.on_exhausted;
 		now.on_down = there.on_down;
 		now.admin = there.admin;
 		/* cleared by a load of another configuration: the next start sees by it what it says now */

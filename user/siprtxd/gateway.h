@@ -65,8 +65,6 @@ static inline struct gateway *gateways_judged(const struct gateways *g, struct g
 {
 	return gw == &g->others ? NULL : gw;
 }
-/* What the operator wants done (enum siprtx_on_exhausted): as the map has it now. */
-uint32_t gateways_on_exhausted(const struct gateways *g, const struct gateway *gw);
 /*
  * Takes over on_down and admin of the next gateway in turn from the map. It, where they are others than before; else
  * NULL. One whose state somebody wrote over is flushed again.

@@ -17,6 +17,7 @@ int ledger_open(struct ledger *l, const struct pins *pins, struct calls *calls, 
 	int err;
 
 	*l = (struct ledger){.pins = pins, .events = {pins, calls}};
+	l->first_seq = pins->meta->next_seq;
 	gethostname(l->node, sizeof(l->node) - 1);
 	for (__u32 i = 0; i < MAX_PROFILES; i++)
 		bpf_map_lookup_elem(pins->fd[PIN_profile_names], &i, &l->profile[i]);
@@ -161,6 +162,23 @@ void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_even
 		say_unanswered(&call);
 }
 
+bool ledger_holds(const struct ledger *l, uint32_t slot)
+{
+	const struct siprtx_slot *s = &l->pins->slots[slot];
+
+	return s->record_seq && recorder_is_waiting(l->recorder, s->record_seq);
+}
+
+void ledger_settle(struct ledger *l)
+{
+	unsigned n = l->n_recorded;
+
+	recorder_flush(l->recorder);
+	l->n_recorded = 0;
+	for (unsigned i = 0; i < n; i++)
+		l->settled(l->ctx, l->recorded[i]);
+}
+
 static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns)
 {
 	struct siprtx_slot *s = &l->pins->slots[slot];
@@ -179,8 +197,11 @@ static void record(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_
 	struct siprtx_record r;
 
 	/* a controller was killed after it wrote the record, before it freed the slot */
-	if (s->record_seq && s->record_seq < seq)
+	if (s->record_seq && s->record_seq < l->first_seq)
 		return;
+	if (l->n_recorded == LEDGER_RECORDED)
+		ledger_settle(l);
+	l->recorded[l->n_recorded++] = slot;
 	s->record_seq = seq;
 	record_build(s, &context, &r);
 	recorder_add(l->recorder, &r);
@@ -220,7 +241,7 @@ uint16_t ledger_reply(struct ledger *l, uint32_t slot)
 {
 	if (l->pins->slots[slot].kind != KIND_INVITE)
 		return 0;
-	switch (gateways_on_exhausted(&l->gateways, gateway_of(l, slot))) {
+	switch (gateway_of(l, slot)->value.on_exhausted) {
 	case ON_EXHAUSTED_REPLY_408:
 		return 408;
 	case ON_EXHAUSTED_REPLY_503:
@@ -235,6 +256,7 @@ static void record_late(struct ledger *l, uint64_t seq, uint16_t code, uint64_t 
 {
 	struct siprtx_record r;
 
+	ledger_settle(l);
 	/* one that is not there any more was over MAX_RECORDS ago: the journal has it */
 	if (bpf_map_lookup_elem(l->pins->fd[PIN_exhausted], &seq, &r))
 		return;

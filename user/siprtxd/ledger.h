@@ -22,6 +22,9 @@ struct ledger_probes {
 	void *ctx;
 };
 
+/* Ended slots whose record is not in the map yet. */
+#define LEDGER_RECORDED 64
+
 struct ledger {
 	const struct pins *pins;
 	struct events events;
@@ -31,6 +34,13 @@ struct ledger {
 	struct gateway **gateway;    /* by slot, NULL: not looked up yet */
 	struct remembered remembered;
 	struct recorder *recorder;
+	uint64_t first_seq; /* of the records this process makes, or less; a former one's numbers in the slots may be
+			       higher, and those records were never written */
+	uint32_t recorded[LEDGER_RECORDED];
+	unsigned n_recorded;
+	/* the record of this slot is in the map; set by the caller, after ledger_open() */
+	void (*settled)(void *ctx, uint32_t slot);
+	void *ctx;
 	struct siprtx_name profile[MAX_PROFILES];
 	char node[64];
 };
@@ -46,6 +56,10 @@ struct gateway *ledger_gateway(struct ledger *l, uint32_t slot);
 void ledger_event(struct ledger *l, uint32_t slot, const struct transaction_event *e);
 /* `reply`: with what siprtx answers it itself, 0: it does not; else its key is remembered by ledger_forget(). */
 void ledger_ended(struct ledger *l, uint32_t slot, enum siprtx_end end, uint16_t reply, uint64_t now_ns);
+/* Is the slot needed on, for its record is not in the map yet? settled() tells when it is. */
+bool ledger_holds(const struct ledger *l, uint32_t slot);
+/* Puts the records made since into the map, once a round, before anything goes out that is to come after them. */
+void ledger_settle(struct ledger *l);
 /* The slot of one that was answered goes. */
 void ledger_forget(struct ledger *l, uint32_t slot, uint64_t now_ns);
 /* With what an exhausted INVITE to this gateway is to be answered, 0: with nothing. */

@@ -15,9 +15,11 @@
 
 #include "journal.h"
 #include "log.h"
+#include "map_batch.h"
 #include "owner.h"
 
-#define GROUP_MAX      512  /* records one write and one fdatasync take */
+#define FLUSH_MAX      64   /* records that wait for recorder_flush() */
+#define GROUP_MAX      2048 /* records one write and one fdatasync take */
 #define GROUP_GAP_MS   20   /* rest after a group, so that the next one is worth its fdatasync (50 ms at most) */
 #define RETRY_MS       1000 /* after the journal refused */
 #define LINES_A_SECOND 20   /* of the log; what is over is summed up */
@@ -27,7 +29,9 @@ struct recorder {
 	const char *path;
 	gid_t readers;	 /* who may read the file beside its owner; -1: his own group */
 	uint64_t oldest; /* the lowest number in the map; the sending loop's own */
-	int wake;	 /* eventfd */
+	struct siprtx_record *waiting; /* for recorder_flush() */
+	unsigned n_waiting;
+	int wake; /* eventfd */
 	pthread_t thread;
 	bool stop, reopen; /* told to the thread, atomically */
 	/* the thread's own */
@@ -35,6 +39,8 @@ struct recorder {
 	uint64_t written;	/* the last number appended, on disk or not yet */
 	uint64_t former; /* the last number of former controllers, which may have appended it and not come to say so */
 	struct siprtx_record *group;
+	char *text; /* its lines */
+	size_t room;
 	time_t log_second;
 	unsigned logged;
 	uint64_t unlogged;
@@ -47,7 +53,12 @@ static void wake(struct recorder *r)
 
 uint64_t recorder_next_seq(const struct recorder *r)
 {
-	return r->pins->meta->next_seq;
+	return r->pins->meta->next_seq + r->n_waiting;
+}
+
+bool recorder_is_waiting(const struct recorder *r, uint64_t seq)
+{
+	return seq >= r->pins->meta->next_seq && seq < recorder_next_seq(r);
 }
 
 static void evict_oldest(struct recorder *r)
@@ -59,23 +70,64 @@ static void evict_oldest(struct recorder *r)
 	r->oldest++;
 }
 
-void recorder_add(struct recorder *r, const struct siprtx_record *record)
+/* Those over MAX_RECORDS that the journal has. */
+static void evict(struct recorder *r, uint64_t next)
 {
-	struct siprtx_meta *m = r->pins->meta;
-	int fd = r->pins->fd[PIN_exhausted];
+	uint64_t journaled = __atomic_load_n(&r->pins->meta->journaled_seq, __ATOMIC_ACQUIRE);
+	uint64_t end = next > MAX_RECORDS ? next - MAX_RECORDS : 0;
+	uint64_t seq[FLUSH_MAX];
 
-	while (bpf_map_update_elem(fd, &record->seq, record, BPF_ANY)) {
+	if (end > journaled + 1)
+		end = journaled + 1;
+	while (r->oldest < end) {
+		__u32 n = end - r->oldest < FLUSH_MAX ? end - r->oldest : FLUSH_MAX;
+
+		for (__u32 i = 0; i < n; i++)
+			seq[i] = r->oldest + i;
+		map_delete_keys(r->pins->fd[PIN_exhausted], seq, sizeof(*seq), n);
+		r->oldest += n;
+	}
+}
+
+/* One by one, for there may be no room until the oldest are gone. */
+static void put(struct recorder *r, const struct siprtx_record *record)
+{
+	while (bpf_map_update_elem(r->pins->fd[PIN_exhausted], &record->seq, record, BPF_ANY)) {
 		if (r->oldest >= record->seq) {
 			r->pins->stats[STAT_records_lost]++;
 			break;
 		}
 		evict_oldest(r);
 	}
-	__atomic_store_n(&m->next_seq, record->seq + 1, __ATOMIC_RELEASE);
-	while (record->seq - r->oldest >= MAX_RECORDS &&
-	       r->oldest <= __atomic_load_n(&m->journaled_seq, __ATOMIC_ACQUIRE))
-		evict_oldest(r);
+}
+
+void recorder_flush(struct recorder *r)
+{
+	struct siprtx_meta *m = r->pins->meta;
+	__u32 n = r->n_waiting, put_n = n;
+	uint64_t seq[FLUSH_MAX];
+
+	if (!n)
+		return;
+	for (__u32 i = 0; i < n; i++)
+		seq[i] = r->waiting[i].seq;
+	if (!bpf_map_update_batch(r->pins->fd[PIN_exhausted], seq, r->waiting, &put_n, NULL))
+		put_n = n;
+	else if (errno == EFAULT || put_n > n)
+		put_n = 0;
+	for (__u32 i = put_n; i < n; i++)
+		put(r, &r->waiting[i]);
+	r->n_waiting = 0;
+	__atomic_store_n(&m->next_seq, m->next_seq + n, __ATOMIC_RELEASE);
+	evict(r, m->next_seq);
 	wake(r);
+}
+
+void recorder_add(struct recorder *r, const struct siprtx_record *record)
+{
+	r->waiting[r->n_waiting++] = *record;
+	if (r->n_waiting == FLUSH_MAX)
+		recorder_flush(r);
 }
 
 /* One line a call while there are few. */
@@ -130,24 +182,21 @@ static unsigned collect(struct recorder *r, uint64_t *last)
 
 static int append_group(struct recorder *r, unsigned n, uint64_t last)
 {
-	char *text = NULL;
 	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
-	int err = f ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; i < n && !err; i++) {
-		char *line = record_line(&r->group[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (r->room - size < RECORD_LINE_ROOM) {
+			size_t room = 2 * r->room + RECORD_LINE_ROOM;
+			char *text = realloc(r->text, room);
 
-		if (!line || fputs(line, f) < 0)
-			err = -ENOMEM;
-		free(line);
+			if (!text)
+				return -ENOMEM;
+			r->text = text;
+			r->room = room;
+		}
+		size += record_write(&r->group[i], r->text + size);
 	}
-	if (f && fclose(f) && !err)
-		err = -ENOMEM;
-	if (!err)
-		err = journal_append(&r->journal, text, size, last);
-	free(text);
-	return err;
+	return journal_append(&r->journal, r->text, size, last);
 }
 
 static void report(struct recorder *r, int err)
@@ -341,6 +390,8 @@ static void release(struct recorder *r)
 	if (r->wake >= 0)
 		close(r->wake);
 	free(r->group);
+	free(r->text);
+	free(r->waiting);
 	free(r);
 }
 
@@ -355,6 +406,7 @@ int recorder_start(struct recorder **out, const struct pins *pins, const char *j
 	r->path = journal_path;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->group = calloc(GROUP_MAX, sizeof(*r->group));
+	r->waiting = calloc(FLUSH_MAX, sizeof(*r->waiting));
 	r->readers = readers();
 	err = open_journal(r);
 	/* another's file is a slip of the configuration; what else may go by, calls are served until then */
@@ -369,7 +421,7 @@ int recorder_start(struct recorder **out, const struct pins *pins, const char *j
 	report(r, err);
 	say_torn(&r->journal);
 	resume(r);
-	err = r->wake < 0 ? -errno : r->group ? start_thread(r) : -ENOMEM;
+	err = r->wake < 0 ? -errno : r->group && r->waiting ? start_thread(r) : -ENOMEM;
 	if (err) {
 		log_error("no thread for the journal: %s", strerror(-err));
 		release(r);
@@ -383,6 +435,7 @@ void recorder_stop(struct recorder *r)
 {
 	if (!r)
 		return;
+	recorder_flush(r);
 	__atomic_store_n(&r->stop, true, __ATOMIC_RELEASE);
 	wake(r);
 	pthread_join(r->thread, NULL);

@@ -11,6 +11,7 @@ struct transactions *transactions_new(const struct transaction_env *env)
 	if (!t)
 		return NULL;
 	t->env = *env;
+	t->unnamed = env->n_slots;
 	t->deadlines = deadlines_new();
 	t->held = calloc(env->n_slots, sizeof(*t->held));
 	if (t->deadlines && t->held)
@@ -30,7 +31,7 @@ void transactions_free(struct transactions *t)
 
 uint64_t transactions_next(const struct transactions *t)
 {
-	return deadlines_next(t->deadlines);
+	return t->unnamed < t->env.n_slots ? 0 : deadlines_next(t->deadlines);
 }
 
 bool transactions_overdue(const struct transactions *t, uint32_t outside)
@@ -204,7 +205,7 @@ void txn_hold(struct transactions *t, uint32_t slot, uint64_t word)
 		.yields = word & WORD_YIELD,
 	};
 	t->n_held++;
-	if (s->kind != KIND_REQUEST) /* superseded as calls, let go as responses */
+	if (s->kind != KIND_REQUEST && slot < t->unnamed) /* superseded as calls, let go as responses */
 		calls_add(t->env.calls, slot);
 	t->env.stats[answered ? STAT_proceeding : STAT_pending]++;
 }
@@ -267,6 +268,7 @@ static enum siprtx_end stage_end(const struct transactions *t, uint32_t slot, en
 	return schedule_stage_end(stage);
 }
 
+/* One that comes a little before its time is taken as if it came on time: nothing in a schedule is nearer than that. */
 static void expire(struct transactions *t, const struct deadline *d)
 {
 	struct siprtx_slot *s = &t->env.slots[d->slot];
@@ -278,6 +280,8 @@ static void expire(struct transactions *t, const struct deadline *d)
 
 	if (h->phase != HELD || h->gen != d->gen || (!due && h->look_ns != d->due_ns))
 		return;
+	if (now < d->due_ns)
+		now = d->due_ns;
 	/* a lost swap means a response, CANCEL, ACK or PRACK came in between; there are few of those in a transaction's
 	 * life */
 	for (;;) {
@@ -326,17 +330,20 @@ static void fetch_ahead(const struct transactions *t)
 
 int transactions_run(struct transactions *t)
 {
-	uint64_t now = txn_now(t);
 	const __u32 *tunable = t->env.in_force->tunables;
+	uint64_t now = txn_now(t), tick = tunable[TUN_tick] * 1000ull;
+	/* of what is due between two rounds one half goes a little early, not all of it late */
+	uint64_t until = now + tick / 2, room;
 	struct deadline d;
 
-	t->room = pace_round(&t->pace, deadlines_due(t->deadlines, now), tunable[TUN_tick_sends], now,
-			     tunable[TUN_tick] * 1000ull);
-	while (!t->error && t->room && deadlines_pop(t->deadlines, now, &d)) {
+	room = t->room = pace_round(&t->pace, deadlines_due(t->deadlines, until), tunable[TUN_tick_sends], now, tick);
+	while (!t->error && t->room && deadlines_pop(t->deadlines, until, &d)) {
 		fetch_ahead(t);
 		expire(t, &d);
 	}
+	pace_sent(&t->pace, room - t->room, now);
 	t->put_off = deadlines_next(t->deadlines) <= now;
 	t->env.stats[STAT_full_rounds] += t->put_off;
+	txn_name_more(t);
 	return t->error;
 }

@@ -50,6 +50,7 @@ struct transactions {
 	struct held *held;
 	uint32_t n_held;
 	uint32_t overdue[MAX_OUTSIDE];
+	uint32_t unnamed; /* slots from here on may be held and not among env.calls yet */
 	struct pace pace;
 	uint64_t room;	     /* copies that may still go in this round */
 	bool put_off;	     /* some that were due are left to the next one */
@@ -85,6 +86,11 @@ void txn_look(struct transactions *t, uint32_t slot, uint64_t word, uint16_t cod
 void txn_end(struct transactions *t, uint32_t slot, enum siprtx_end end);
 /* The counter of an end. */
 enum siprtx_stat txn_end_stat(const struct siprtx_slot *s, enum siprtx_end end);
+
+/* adopt.c */
+
+/* Adds to env.calls what was taken up and is not there yet, some of it a round. */
+void txn_name_more(struct transactions *t);
 
 /* waiting.c */
 
