@@ -10,8 +10,9 @@ Three that send a silent call again, each on the edge server, on its CPU alone: 
 import os
 import re
 import subprocess
+import tempfile
 
-from edge import Edge, run, wait_until
+from edge import BUILD, Edge, run, wait_until
 from silent import EDGE, GATEWAY, part_cpus, pinned
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,6 +42,14 @@ request_route {{
 	exit;
 }}
 """
+
+
+def live_frames():
+    """Whether this siprtx knows XDP live frames as its sender."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+        f.write("[siprtx]\nmode = host\noutside = lo\nsender = live-frames\n")
+        f.flush()
+        return "sender" not in run(f"{BUILD}/siprtx", "-c", f.name, "check", check=False).stderr
 
 
 def children(pid):
