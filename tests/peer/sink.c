@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define BATCH	64
+#define BATCH	128
 #define ROOM	(16u << 20) /* datagrams that can be noted; memory is taken as they come */
 #define HEAD	512	    /* enough of a message to hold the top Via */
 #define RECEIVE (1 << 30)   /* bytes of socket buffer: a burst must not be lost in front of the clock */
@@ -47,7 +47,7 @@ static uint64_t branch_hash(const char *message, size_t length)
 
 	if (!p)
 		return 0;
-	for (p += sizeof(mark) - 1; p < message + length && !strchr(";, \r\n\t", *p); p++)
+	for (p += sizeof(mark) - 1; p<message + length && * p> ' ' && *p != ';' && *p != ','; p++)
 		hash = (hash ^ (unsigned char)*p) * 1099511628211ull;
 	return hash;
 }
