@@ -12,9 +12,11 @@
 #include <errno.h>
 
 #define MOST_VIAS 4
-#define RING_NS	  100000000ull /* a 200 on the heels of its 180 overtakes it between Kamailio's processes, and that 180 is lost */
-#define RINGING	  8192	       /* at a time */
-#define LOOK_NS	  1000000
+#define RING_NS                                                                                                        \
+	100000000ull /* a 200 on the heels of its 180 overtakes it between Kamailio's processes, and that 180 is lost  \
+		      */
+#define RINGING 8192 /* at a time */
+#define LOOK_NS 1000000
 
 static const char *const methods[] = {"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"};
 #define METHODS (sizeof(methods) / sizeof(*methods))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Callers behind one proxy: calls begun evenly, each ended with ACK and BYE as soon as it is answered, and how long each
- * waited for its first 180 or 200.
+ * Callers behind one proxy: calls begun evenly, each ended with ACK and BYE as soon as it is answered, and how long
+ * each waited for its first 180 or 200.
  *
  *   callers ADDRESS PORT PROXY RATE CALLS PATIENCE LOG
  *
@@ -16,10 +16,10 @@
 #define LOOK_NS 500000 /* longest sleep between two looks at the socket; times of arrival are the kernel's */
 
 struct call {
-	uint64_t sent_ns, heard_ns;	 /* wall clock; heard: first 180 or 200, 0: none */
-	uint8_t rang, answered, over;	 /* how often 180, 200 to the INVITE, 200 to the BYE came */
-	char tried;			 /* first character of the gateway's tag after "g": which try of the proxy */
-	uint32_t refused;		 /* status of another final response, 0: none */
+	uint64_t sent_ns, heard_ns;   /* wall clock; heard: first 180 or 200, 0: none */
+	uint8_t rang, answered, over; /* how often 180, 200 to the INVITE, 200 to the BYE came */
+	char tried;		      /* first character of the gateway's tag after "g": which try of the proxy */
+	uint32_t refused;	      /* status of another final response, 0: none */
 };
 _Static_assert(sizeof(struct call) == 24, "as gain.py reads it");
 
@@ -50,13 +50,14 @@ static void invite(uint32_t n)
 				  "m=audio 30000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
 				  "a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
 	char m[MESSAGE];
-	size_t size = sprintf(m,
-			      "INVITE sip:%u@%s:5060 SIP/2.0\r\nVia: SIP/2.0/UDP %s:%s;branch=z9hG4bK%llx.%x.1;rport\r\n"
-			      "Max-Forwards: 70\r\nFrom: \"Caller\" <sip:caller@%s>;tag=f%x\r\nTo: <sip:%u@%s>\r\n"
-			      "Call-ID: %llx.%08x\r\nCSeq: 1 INVITE\r\nContact: <sip:caller@%s:%s>\r\n"
-			      "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
-			      490000000 + n, proxy, address, port, (unsigned long long)mark, n, address, n,
-			      490000000 + n, proxy, (unsigned long long)mark, n, address, port, sizeof(sdp) - 1, sdp);
+	size_t size =
+		sprintf(m,
+			"INVITE sip:%u@%s:5060 SIP/2.0\r\nVia: SIP/2.0/UDP %s:%s;branch=z9hG4bK%llx.%x.1;rport\r\n"
+			"Max-Forwards: 70\r\nFrom: \"Caller\" <sip:caller@%s>;tag=f%x\r\nTo: <sip:%u@%s>\r\n"
+			"Call-ID: %llx.%08x\r\nCSeq: 1 INVITE\r\nContact: <sip:caller@%s:%s>\r\n"
+			"Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+			490000000 + n, proxy, address, port, (unsigned long long)mark, n, address, n, 490000000 + n,
+			proxy, (unsigned long long)mark, n, address, port, sizeof(sdp) - 1, sdp);
 
 	calls[n].sent_ns = now_ns();
 	dispatch(m, size);

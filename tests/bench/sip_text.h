@@ -16,9 +16,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define MESSAGE	 4096	    /* longest message */
-#define RECEIVE	 (64 << 20) /* bytes of socket buffer: a burst must not be lost in front of the clock */
-#define WORD(w)	 (w), sizeof(w) - 1
+#define MESSAGE 4096	   /* longest message */
+#define RECEIVE (64 << 20) /* bytes of socket buffer: a burst must not be lost in front of the clock */
+#define WORD(w) (w), sizeof(w) - 1
 
 struct text {
 	const char *at;
