@@ -148,7 +148,12 @@ $(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
 $(B)/bench/prog_bench: tests/bench/prog_bench.c tests/bench/rule_bench.c $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) $(PROG_LIBS)
-bench: all $(B)/bench/prog_bench $(B)/bench/wire.bpf.o ## measure; a table, and bench.json in the build folder (root)
+# What the bench's modules run besides `all`; small peers in C they build by themselves.
+BENCH	:= $(B)/bench/prog_bench $(B)/bench/wire.bpf.o
+bench: ## measure beside the peers: a table, and bench.json in the build folder; a quarter of an hour (root)
+	@$(call root,bench)
+	@scripts/install-deps bench
+	@$(MAKE) --no-print-directory all $(BENCH)
 	@BUILD=$(abspath $(B)) tests/bench/run
 
 $(B)/man/%: docs/%.scd

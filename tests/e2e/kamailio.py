@@ -95,7 +95,7 @@ class Kamailio:
             f.write(CONFIGURATION.format(here=self.address, fr_timer=int(fr_timer * 1000), t2=int(t2 * 1000), first=gateways[0], last=gateways[-1],
                                          next="NEXT" if len(gateways) > 1 else "NONE"))
 
-    def __enter__(self):
+    def start(self):
         with open(self.log_path, "w") as log:
             self.process = self.edge.popen(self.namespace, "kamailio", "-DD", "-E", *self.options(), "-f", self.path, "-Y", self.edge.directory,
                                            stdout=log, stderr=log, cwd=self.edge.directory)
@@ -103,6 +103,13 @@ class Kamailio:
             raise RuntimeError(f"kamailio does not listen: {self.log()[-1500:]}")
         if self.process.poll() is not None:
             raise RuntimeError(f"kamailio ended with {self.process.returncode}: {self.log()[-1500:]}")
+
+    def stop(self):
+        self.process.terminate()  # its children too; a kill would leave them
+        self.process.wait(10)
+
+    def __enter__(self):
+        self.start()
         self.at_gateway, self.at_caller = Capture(self.edge.gw_ns, "g0"), Capture(self.edge.sw_ns, self.caller_link)
         return self
 
@@ -112,8 +119,7 @@ class Kamailio:
     def __exit__(self, *_):
         for capture in (self.at_gateway, self.at_caller):
             capture.__exit__()
-        self.process.terminate()  # its children too; a kill would leave them
-        self.process.wait(10)
+        self.stop()
 
     def log(self):
         with open(self.log_path, errors="backslashreplace") as f:
