@@ -39,14 +39,15 @@ static __always_inline void keep_addresses(struct siprtx_slot *slot, const struc
 }
 
 /* How the packet came, for a reply to go the way back. What cannot be read stays 0, and there is no reply. */
-static __always_inline void keep_way_back(struct xdp_md *ctx, struct siprtx_slot *slot, const struct packet *p)
+static __always_inline void keep_way_back(struct xdp_md *ctx, struct siprtx_slot *slot, const struct packet *p,
+					  __u32 ingress)
 {
 	__u8 l2[sizeof(struct ethhdr) + 8] = {};
 	__be16 *at = (void *)l2 + 2 * ETH_ALEN;
 
 	slot->reply_tag = 0;
 	slot->in_tags = (p->l3_off - sizeof(struct ethhdr)) / 4;
-	slot->ingress = bpf_xdp_load_bytes(ctx, 0, l2, sizeof(l2)) ? 0 : ctx->ingress_ifindex;
+	slot->ingress = bpf_xdp_load_bytes(ctx, 0, l2, sizeof(l2)) ? 0 : ingress;
 	__builtin_memcpy(slot->from_mac, l2 + ETH_ALEN, ETH_ALEN);
 	slot->in_tci[0] = at[1];
 	slot->in_tci[1] = at[3];
@@ -128,10 +129,11 @@ static __always_inline void make_frame(struct siprtx_slot *slot, const struct pa
 static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *slot,
 					  struct siprtx_egress **out)
 {
+	__u32 ingress = ctx->ingress_ifindex;
 	struct bpf_fib_lookup fib;
 	int answer;
 
-	answer = find_route(ctx, p, slot, &fib, ctx->ingress_ifindex, 0);
+	answer = find_route(ctx, p, slot, &fib, ingress, 0);
 	if (answer == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return CNT_over_mtu;
 	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -139,7 +141,7 @@ static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packe
 	*out = bpf_map_lookup_elem(&egress, &fib.ifindex);
 	if (!*out)
 		return CNT_not_outside;
-	keep_way_back(ctx, slot, p);
+	keep_way_back(ctx, slot, p, ingress);
 	make_frame(slot, p, *out, &fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
 	if (p->v6)
 		((struct ipv6hdr *)((void *)slot + SLOT_L3))->hop_limit--;
