@@ -18,6 +18,7 @@ struct packet {
 	__u16 ip_len;	      /* IP header to the end of the IP packet: padding of the frame left out */
 	__u16 sip_len;
 	__u16 sport, dport; /* host order */
+	__u16 first;	    /* byte of the message; FIRST_UNREAD: it is not where it can be read in place */
 	__u8 v6;
 	__u8 proto; /* where it is not UDP: IPPROTO_ICMP or _ICMPV6, 0 */
 	__u8 ttl;
@@ -26,6 +27,7 @@ struct packet {
 };
 
 #define PARSED	       -1
+#define FIRST_UNREAD   0x100
 #define MAX_EXTENSIONS 4
 
 static __always_inline int is_sip_port(__u16 port)
@@ -49,6 +51,7 @@ static __always_inline int parse_udp(void *l4, void *end, struct packet *p)
 	if (len < sizeof(*udp) || p->l4_off - p->l3_off + len > p->ip_len)
 		return CNT_truncated;
 	p->sip_len = len - sizeof(*udp);
+	p->first = l4 + sizeof(*udp) + 1 > end ? FIRST_UNREAD : *((__u8 *)l4 + sizeof(*udp));
 	return PARSED;
 }
 

@@ -47,7 +47,7 @@ static __always_inline int inside_steps(struct xdp_md *ctx, const enum step upto
 	if (!slot || read_steps(ctx, &p, cpu, slot, 1, &key, upto) || upto == STEP_LOOKUP)
 		return XDP_PASS;
 	keep_addresses(slot, &p);
-	if (keep_as_routed(ctx, &p, slot, &out) || upto == STEP_ROUTE)
+	if (keep_as_routed(ctx, &p, cpu, slot, bpf_ktime_get_ns(), &out) || upto == STEP_ROUTE)
 		return XDP_PASS;
 	slot->profile = profile_of(slot, &bypass);
 	return XDP_PASS;
