@@ -187,8 +187,8 @@ struct costs {
 };
 
 /* Adds what all of it costs a call, once over; the calls are forgotten then. */
-static void all_calls(struct bench *b, struct ring_buffer *notes, const struct frame *invite, const struct frame *response,
-		  int n, struct costs *sum)
+static void all_calls(struct bench *b, struct ring_buffer *notes, const struct frame *invite,
+		      const struct frame *response, int n, struct costs *sum)
 {
 	struct bench_bpf *p = b->programs;
 
