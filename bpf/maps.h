@@ -111,7 +111,6 @@ struct kept_route {
 	__u64 way[2];
 	__u8 saddr[16], daddr[16];
 	struct bpf_fib_lookup fib;
-	struct siprtx_egress out;
 };
 #define ROUTES_PER_CPU 32 /* a power of two */
 

@@ -77,7 +77,6 @@ static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packe
 {
 	__u32 ingress = ctx->ingress_ifindex, at;
 	int answer = BPF_FIB_LKUP_RET_SUCCESS;
-	struct siprtx_egress *known;
 	struct kept_route *k;
 	__u64 way[2];
 
@@ -92,16 +91,12 @@ static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packe
 			return CNT_over_mtu;
 		if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
 			return CNT_no_route;
-		known = bpf_map_lookup_elem(&egress, &k->fib.ifindex);
-		if (!known) {
-			k->ns = 0;
-			return CNT_not_outside;
-		}
-		k->out = *known;
 	}
+	*out = bpf_map_lookup_elem(&egress, &k->fib.ifindex);
+	if (!*out)
+		return CNT_not_outside;
 	keep_way_back(ctx, slot, p, ingress);
-	make_frame(slot, p, &k->out, &k->fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
-	*out = &k->out;
+	make_frame(slot, p, *out, &k->fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
 	if (p->v6)
 		((struct ipv6hdr *)((void *)slot + SLOT_L3))->hop_limit--;
 	else
