@@ -145,7 +145,7 @@ $(B)/bench/%.bpf.o: tests/bench/%.bpf.c
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(B)/bench/bench.skel.h: $(B)/bench/bench.bpf.o
 	$(BPFTOOL) gen skeleton $< name bench_bpf > $@.tmp && mv $@.tmp $@
-$(B)/bench/prog_bench: tests/bench/prog_bench.c tests/bench/rule_bench.c $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
+$(B)/bench/prog_bench: $(addprefix tests/bench/,prog_bench.c rule_bench.c step_bench.c samples.c) $(B)/bench/bench.skel.h $(PROG_HELP) $(B)/libsiprtx.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/prog -I$(B)/bench -o $@ $(filter %.c %.o %.a,$^) $(LIBS) $(PROG_LIBS)
 # What the bench's modules run besides `all`; small peers in C they build by themselves.

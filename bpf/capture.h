@@ -10,8 +10,8 @@
 #include "key.h"
 #include "rate.h"
 #include "refuse.h"
+#include "route.h"
 #include "txn.h"
-#include "wire.h"
 
 /* A profile without a first interval is none. */
 static __always_inline int is_profile(const struct siprtx_in_force *f, __u32 profile)
@@ -105,7 +105,7 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	reason = is_limited() ? over_rate(slot, now) : 0;
 	if (reason)
 		return pass(reason);
-	reason = p->hook == AT_EGRESS ? keep_as_it_leaves(ctx, p, slot) : keep_as_routed(ctx, p, slot, &out);
+	reason = p->hook == AT_EGRESS ? keep_as_it_leaves(ctx, p, slot) : keep_as_routed(ctx, p, cpu, slot, now, &out);
 	if (reason)
 		return pass(reason);
 	slot->key = *key;

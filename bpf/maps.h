@@ -108,6 +108,15 @@ struct txn_place {
 	__u32 first, second;
 };
 
+/* What the kernel said of a route, for the next packets on the same way (route.h). */
+struct kept_route {
+	__u64 ns; /* when it said so, 0: not to be used again */
+	__u64 way[2];
+	__u8 saddr[16], daddr[16];
+	struct bpf_fib_lookup fib;
+};
+#define ROUTES_PER_CPU 32 /* a power of two */
+
 /*
  * What a CPU needs for one packet. `spare` is a slot it took from the free list and did not use: the next
  * request is read straight into that slot, so that a captured message is copied once and a slot is never
@@ -119,6 +128,7 @@ struct siprtx_percpu {
 	struct sip_msg msg;
 	struct txn_place place;
 	struct siprtx_slot buf; /* for messages that are not to be kept */
+	struct kept_route routes[ROUTES_PER_CPU];
 };
 
 struct {

@@ -18,6 +18,7 @@ struct packet {
 	__u16 ip_len;	      /* IP header to the end of the IP packet: padding of the frame left out */
 	__u16 sip_len;
 	__u16 sport, dport; /* host order */
+	__u16 first;	    /* byte of the message; FIRST_UNREAD: it is not where it can be read in place */
 	__u8 v6;
 	__u8 proto; /* where it is not UDP: IPPROTO_ICMP or _ICMPV6, 0 */
 	__u8 ttl;
@@ -26,6 +27,7 @@ struct packet {
 };
 
 #define PARSED	       -1
+#define FIRST_UNREAD   0x100
 #define MAX_EXTENSIONS 4
 
 static __always_inline int is_sip_port(__u16 port)
@@ -49,6 +51,7 @@ static __always_inline int parse_udp(void *l4, void *end, struct packet *p)
 	if (len < sizeof(*udp) || p->l4_off - p->l3_off + len > p->ip_len)
 		return CNT_truncated;
 	p->sip_len = len - sizeof(*udp);
+	p->first = l4 + sizeof(*udp) + 1 > end ? FIRST_UNREAD : *((__u8 *)l4 + sizeof(*udp));
 	return PARSED;
 }
 
@@ -144,6 +147,8 @@ static __always_inline int parse(void *ctx, struct packet *p)
 	return CNT_not_ip;
 }
 
+#define COPY_PIECE 64 /* bytes of a packet copied at a time */
+
 /* `len`, 28 where it is less than that or over SLOT_ROOM: so that the verifier takes it for a length to copy. */
 static __always_inline __u32 loadable(__u32 len)
 {
@@ -157,9 +162,49 @@ static __always_inline __u32 loadable(__u32 len)
 	return len;
 }
 
+/*
+ * The same where the packet can be read in place: a call of the kernel costs as much as the copy, and the scanner can
+ * read at once what was written in words. -1: a part of it is elsewhere.
+ */
+static __always_inline int copy_packet(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf)
+{
+	void *end = (void *)(long)ctx->data_end, *from = (void *)(long)ctx->data;
+	__u32 len = loadable(p->ip_len), off = p->l3_off, i, k;
+	void *to = (void *)buf + SLOT_L3;
+
+	asm volatile("%[off] &= 0x1f\n" : [off] "+r"(off));
+	from += off;
+	/* the last bytes, some of them not for the last time: that of 6.1 knows nonsense of `len` behind the loops */
+	if (from + len > end)
+		return -1;
+	*(__u64 *)(to + len - 8) = *(const __u64 *)(from + len - 8);
+	for (i = 0; i + COPY_PIECE <= SLOT_ROOM; i += COPY_PIECE) {
+		const __u64 *piece = from + i;
+		__u64 *at = to + i;
+
+		if (i + COPY_PIECE > len)
+			break;
+		if ((void *)piece + COPY_PIECE > end)
+			return -1;
+#pragma unroll
+		for (k = 0; k < COPY_PIECE / 8; k++)
+			at[k] = piece[k];
+	}
+	for (; i + 8 <= SLOT_ROOM; i += 8) {
+		if (i + 8 > len)
+			break;
+		if (from + i + 8 > end)
+			return -1;
+		*(__u64 *)(to + i) = *(const __u64 *)(from + i);
+	}
+	return 0;
+}
+
 /* Copies the IP packet, of SLOT_ROOM bytes at most, into `buf` at SLOT_L3. */
 static __always_inline long load_packet(void *ctx, const struct packet *p, struct siprtx_slot *buf)
 {
+	if (p->hook == AT_XDP && !copy_packet(ctx, p, buf))
+		return 0;
 	return load_bytes(ctx, p->hook, p->l3_off, (void *)buf + SLOT_L3, loadable(p->ip_len));
 }
 

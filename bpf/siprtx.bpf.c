@@ -29,9 +29,9 @@
  */
 static __always_inline int may_be_kept(void *ctx, const struct packet *p, __u32 methods)
 {
-	__u8 first;
+	__u8 first = p->first;
 
-	if (load_bytes(ctx, p->hook, p->l4_off + sizeof(struct udphdr), &first, 1))
+	if (p->first == FIRST_UNREAD && load_bytes(ctx, p->hook, p->l4_off + sizeof(struct udphdr), &first, 1))
 		return 0;
 	if (first == 'I' || first == '\r' || first == '\n' || first == '\t' || first == ' ' || first == 0)
 		return 1;

@@ -38,22 +38,6 @@ static __always_inline void keep_addresses(struct siprtx_slot *slot, const struc
 	slot->dport = p->dport;
 }
 
-/* How the packet came, for a reply to go the way back. What cannot be read stays 0, and there is no reply. */
-static __always_inline void keep_way_back(struct xdp_md *ctx, struct siprtx_slot *slot, const struct packet *p)
-{
-	__u8 l2[sizeof(struct ethhdr) + 8] = {};
-	__be16 *at = (void *)l2 + 2 * ETH_ALEN;
-
-	slot->reply_tag = 0;
-	slot->in_tags = (p->l3_off - sizeof(struct ethhdr)) / 4;
-	slot->ingress = bpf_xdp_load_bytes(ctx, 0, l2, sizeof(l2)) ? 0 : ctx->ingress_ifindex;
-	__builtin_memcpy(slot->from_mac, l2 + ETH_ALEN, ETH_ALEN);
-	slot->in_tci[0] = at[1];
-	slot->in_tci[1] = at[3];
-	if (slot->in_tags && at[0] == bpf_htons(ETH_P_8021AD))
-		slot->in_tags |= SLOT_IN_8021AD;
-}
-
 /* Asks the kernel where the packet in the slot goes. Returns a bpf_fib_lookup code and fills *fib. */
 static __always_inline int find_route(void *ctx, const struct packet *p, struct siprtx_slot *slot,
 				      struct bpf_fib_lookup *fib, __u32 ifindex, __u32 flags)
@@ -122,30 +106,6 @@ static __always_inline void make_frame(struct siprtx_slot *slot, const struct pa
 	slot->sip_off = slot->l4_off + sizeof(struct udphdr);
 	slot->sip_len = p->sip_len;
 	slot->wire = no_neighbour ? WIRE_NO_MAC : 0;
-}
-
-/* The frame as the kernel will forward it. 0, or the counter that says why it does not. */
-static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *slot,
-					  struct siprtx_egress **out)
-{
-	struct bpf_fib_lookup fib;
-	int answer;
-
-	answer = find_route(ctx, p, slot, &fib, ctx->ingress_ifindex, 0);
-	if (answer == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return CNT_over_mtu;
-	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return CNT_no_route;
-	*out = bpf_map_lookup_elem(&egress, &fib.ifindex);
-	if (!*out)
-		return CNT_not_outside;
-	keep_way_back(ctx, slot, p);
-	make_frame(slot, p, *out, &fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
-	if (p->v6)
-		((struct ipv6hdr *)((void *)slot + SLOT_L3))->hop_limit--;
-	else
-		((struct iphdr *)((void *)slot + SLOT_L3))->ttl--;
-	return 0;
 }
 
 /*

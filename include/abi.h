@@ -486,6 +486,12 @@ static inline __u64 lateness_bound_us(__u32 b)
 	return (__u64)(4 + (b & 3) + 1) << ((b >> 2) + 2);
 }
 
+/*
+ * The kernel's answer to where a frame goes serves further captures on the same way for so long: a frame may have been
+ * captured by a route that has changed this long before, and the controller asks about those anew.
+ */
+#define ROUTE_KEPT_NS 10000000ull
+
 /* egress: HASH, u32 ifindex as bpf_fib_lookup answers -> the outside interface behind it and its tags */
 struct siprtx_egress {
 	__u32 ifindex;	/* where the frame leaves: the outside interface itself */

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUNS   200000
-#define ROUNDS 5
+#include "samples.h"
+#include "sip_msg.h"
+
+#define RUNS 200000
 
 /* The INVITE of make_invite() with another method in the start line and in CSeq; with `tag`, in a dialog. */
 static void request(struct frame *f, const struct shape *shape, const char *method, const char *tag)
@@ -45,23 +47,15 @@ static void unreachable(struct frame *f, const struct frame *of)
 	icmp[0] = icmp[1] = 3;
 }
 
-static double least(double (*cost)(int prog_fd, const struct frame *f, int repeat), int prog, int empty,
-		    const struct frame *f)
+static void net(struct bench *b, const char *figure, int prog, const struct frame *f)
 {
-	double best = 1e9;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		double net = cost(prog, f, RUNS) - cost(empty, f, RUNS);
-
-		best = net < best ? net : best;
-	}
-	return best;
+	sample(figure, cost(b, prog, f, RUNS) - cost(b, b->empty, f, RUNS));
 }
 
-void rule_bench(const struct edge *e, int empty, double (*cost)(int prog_fd, const struct frame *f, int repeat),
-		struct rule_costs *out)
+void rule_bench(struct bench *b)
 {
 	const struct shape in = {.src = GATEWAY, .dst = SOFTSWITCH};
+	const struct edge *e = &b->edge;
 	__u32 *tunable = e->pins.in_force->tunables;
 	struct frame bye, final, ack, invite, icmp, echo;
 
@@ -74,16 +68,16 @@ void rule_bench(const struct edge *e, int empty, double (*cost)(int prog_fd, con
 	echo.data[14 + 20] = 8;
 	/* nothing is taken: what is measured is how far such a message is looked at */
 	tunable[TUN_capture] = 0;
-	out->bye_ns[0] = least(cost, e->inside, empty, &bye);
-	out->final_ns[0] = least(cost, e->inside, empty, &final);
-	out->ack_ns[0] = least(cost, e->outside, empty, &ack);
+	net(b, "rules.bye_ns", e->inside, &bye);
+	net(b, "rules.final_ns", e->inside, &final);
+	net(b, "rules.ack_ns", e->outside, &ack);
 	tunable[TUN_methods] = 1u << SIP_BYE;
 	tunable[TUN_confirm] = 1;
-	out->bye_ns[1] = least(cost, e->inside, empty, &bye);
-	out->final_ns[1] = least(cost, e->inside, empty, &final);
-	out->ack_ns[1] = least(cost, e->outside, empty, &ack);
+	net(b, "rules.bye_methods_ns", e->inside, &bye);
+	net(b, "rules.final_confirm_ns", e->inside, &final);
+	net(b, "rules.ack_confirm_ns", e->outside, &ack);
 	tunable[TUN_methods] = tunable[TUN_confirm] = 0;
 	tunable[TUN_capture] = 1;
-	out->icmp_ns = least(cost, e->outside, empty, &icmp);
-	out->echo_ns = least(cost, e->outside, empty, &echo);
+	net(b, "rules.icmp_unreachable_ns", e->outside, &icmp);
+	net(b, "rules.icmp_other_ns", e->outside, &echo);
 }

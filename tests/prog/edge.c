@@ -44,6 +44,7 @@ void edge_run(const char *format, ...)
 	va_end(args);
 	if (system(command)) // NOLINT(cert-env33-c): the test's own command
 		fail_msg("failed: %s", command);
+	usleep(ROUTE_KEPT_NS / 1000); /* what the kernel said of routes before is used no more */
 }
 
 static int program_on(const char *ifname)

@@ -15,25 +15,16 @@ SEC("xdp.frags")
 int scan(struct xdp_md *ctx)
 {
 	struct siprtx_hash_key *secret = map_one(&hash_key);
-	struct packet p = {};
-	__u32 len;
+	struct packet p = {.hook = AT_XDP};
 
 	result.reason = parse(ctx, &p);
 	if (result.reason != PARSED || !secret)
 		return XDP_PASS;
-	len = p.ip_len;
-	if (len > SLOT_ROOM) {
+	if (p.ip_len > SLOT_ROOM) {
 		result.verdict = SIP_TOO_LONG;
 		return XDP_PASS;
 	}
-	/* as in read_message() */
-	asm volatile("%[len] &= 0x7ff\n"
-		     "if %[len] < 28 goto +1\n"
-		     "if %[len] <= %[room] goto +1\n"
-		     "%[len] = 28\n"
-		     : [len] "+r"(len)
-		     : [room] "i"(SLOT_ROOM));
-	if (bpf_xdp_load_bytes(ctx, p.l3_off, (void *)&buf + SLOT_L3, len)) {
+	if (load_packet(ctx, &p, &buf)) {
 		result.reason = CNT_truncated;
 		return XDP_PASS;
 	}

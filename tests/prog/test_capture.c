@@ -261,6 +261,30 @@ static void test_over_mtu(void **state)
 	edge_run("ip link set out0 mtu 1500");
 }
 
+/* The kernel's answer serves the next captures, but of the same way only, and for a moment only. */
+static void test_route_kept(void **state)
+{
+	const struct siprtx_slot *first, *next;
+	struct frame in;
+
+	(void)state;
+	/* 32 apart: where the one answer is kept, the other would be too */
+	edge_run("ip rule add ipproto udp sport 5092 blackhole");
+	first = captured(&(struct shape){0}, "z9hG4bKkept1", &in);
+	next = captured(&(struct shape){0}, "z9hG4bKkept2", &in);
+	check_frame(next, &in, 14, 0, false);
+	assert_memory_equal(first->nexthop, next->nexthop, sizeof(next->nexthop));
+	assert_int_equal(first->egress, next->egress);
+	assert_memory_equal(next->from_mac, in.data + 6, 6);
+	expect_unhelped(&(struct shape){.sport = 5092}, "z9hG4bKkept3", CNT_no_route);
+	edge_run("ip rule del ipproto udp sport 5092 blackhole");
+	edge_run("ip neigh replace " GATEWAY " lladdr 02:00:00:00:02:77 dev out0");
+	next = captured(&(struct shape){0}, "z9hG4bKkept4", &in);
+	assert_int_equal(((const uint8_t *)next)[next->frame_off + 5], 0x77);
+	edge_run("ip neigh replace " GATEWAY " lladdr 02:00:00:00:02:02 dev out0");
+	assert_non_null(captured(&(struct shape){.sport = 5092}, "z9hG4bKkept5", &in));
+}
+
 /* 64 transactions and one slot in each CPU's hand: then calls pass unhelped and nothing of the first is touched. */
 static void test_slots_full(void **state)
 {
@@ -301,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_unhelped),
 		cmocka_unit_test(test_over_mtu),
+		cmocka_unit_test(test_route_kept),
 		cmocka_unit_test(test_slots_full),
 	};
 

@@ -366,7 +366,7 @@ static int make_fit(struct sender *s, uint32_t slot, uint64_t now_ns)
 	if (!memcmp(frame->nexthop, no_next_hop, sizeof(no_next_hop)))
 		return 0;
 	/* not what siprtx made itself: that is in a slot that is on no list, and its word says free */
-	if (frame->first_ns < s->routes.changed_ns && word_state(slot_word(frame)) != ST_FREE) {
+	if (frame->first_ns < s->routes.changed_ns + ROUTE_KEPT_NS && word_state(slot_word(frame)) != ST_FREE) {
 		err = follow_route(s, frame, link);
 		if (err)
 			return err;
