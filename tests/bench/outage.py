@@ -22,6 +22,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from edge import SO_RCVBUFFORCE, run, tool, wait_until
@@ -59,14 +60,18 @@ def napi_threads():
     return found
 
 
+_naming = threading.Lock()  # which threads are a device's shows only in their coming
+
+
 def receive_in_threads(namespace, device, cpu):
     """
     From now on `device` receives in threads of its own on `cpu`, before anything else there, as a network card's softirq
     would; their pids. Without it the sender's system call pays for all that follows behind a veth.
     """
-    before = napi_threads()
-    run("ip", "netns", "exec", namespace, "sh", "-c", f"echo 1 > /sys/class/net/{device}/threaded")
-    pids = [pid for pid, name in napi_threads().items() if pid not in before and name.startswith(f"napi/{device}-")]
+    with _naming:
+        before = napi_threads()
+        run("ip", "netns", "exec", namespace, "sh", "-c", f"echo 1 > /sys/class/net/{device}/threaded")
+        pids = [pid for pid, name in napi_threads().items() if pid not in before and name.startswith(f"napi/{device}-")]
     if not pids:
         raise Incomplete(f"{device} has no NAPI threads: the kernel is too old for /sys/class/net/{device}/threaded on a veth")
     for pid in pids:
@@ -113,7 +118,7 @@ class RoundRobin(Shipped):
         super().__init__(edge, fr_timer, inside)
         with open(self.path) as f:
             text = f.read()
-        for old, new in (('ds_select_dst("1", "8")', 'ds_select_dst("1", "4")'), ("children=4", "children=2"), ("debug=2", "debug=0"),
+        for old, new in (('ds_select_dst("1", "8")', 'ds_select_dst("1", "4")'), ("children=4", "children=2\nshm_force_alloc=yes"), ("debug=2", "debug=0"),
                          ('modparam("tm", "fr_inv_timer"', f'modparam("tm", "wt_timer", {FORGET})\nmodparam("tm", "fr_inv_timer"')):
             if old not in text:
                 raise RuntimeError(f"{self.path} has no {old} any more")
@@ -123,7 +128,7 @@ class RoundRobin(Shipped):
             f.write(text)
 
     def options(self):
-        return ["-m", "256", "-x", ALLOCATOR, "-X", ALLOCATOR, *super().options()[2:]]
+        return ["-m", "192", "-x", ALLOCATOR, "-X", ALLOCATOR, *super().options()[2:]]
 
 
 class Outage(Carriers):
@@ -177,9 +182,9 @@ class Outage(Carriers):
         widen_socket(self.kamailio.process.pid)
         processes = family(self.kamailio.process.pid)
         self.siprtxd = [edge.process.pid] if self.runs else []
-        for pid in processes + (self.siprtxd if not self.inside else []):
+        for pid in processes + self.siprtxd:
             for task in os.listdir(f"/proc/{pid}/task"):
-                os.sched_setaffinity(int(task), {SOFTSWITCH})
+                os.sched_setaffinity(int(task), {WORLD if self.inside and pid in self.siprtxd else SOFTSWITCH})
         self.softswitch = mine + processes + (self.siprtxd if not self.inside else [])
         self.other = others + (self.siprtxd if self.inside else [])
 
