@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where the kernel would send a held frame now. A frame knows its next hop from its capture; only one captured before
- * the routes last changed, or so shortly after that XDP may have gone by an older answer, is asked about, and what the kernel answers is kept until they change again.
+ * the routes last changed, or so shortly after that XDP may have gone by an older answer, is asked about, and what the
+ * kernel answers is kept until they change again.
  */
 #ifndef SIPRTXD_ROUTE_H
 #define SIPRTXD_ROUTE_H
