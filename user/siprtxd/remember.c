@@ -11,14 +11,15 @@
 #include "txn_table.h"
 #include "txns.h"
 
-#define RUN_MAX	 1024 /* keys a call takes away: some hundred us at most */
-#define ROOM_MIN 1024
-#define MS	 1000000ull
+#define RUN_MAX	    1024 /* keys a call takes away: some hundred us at most */
+#define ROOM_MIN    1024
+#define FETCH_AHEAD 8 /* buckets */
+#define MS	    1000000ull
 
 struct tombstone {
-	uint64_t ns;
 	uint64_t at;	/* of the entry; where it is another by now, the key has gone already */
 	uint32_t entry; /* of `txns` */
+	uint32_t ms;	/* when it ended, cut to 32 bits */
 };
 
 static int by_key(const void *a, const void *b)
@@ -33,23 +34,27 @@ size_t remember_count(const struct remembered *r)
 
 static int grow(struct remembered *r)
 {
-	size_t room = r->room ? 2 * r->room : ROOM_MIN, n = remember_count(r);
-	struct tombstone *ring = malloc(room * sizeof(*ring));
+	size_t room = r->room ? 2 * r->room : ROOM_MIN, n = remember_count(r),
+	       head = r->room ? r->head & (r->room - 1) : 0;
+	struct tombstone *ring = realloc(r->ring, room * sizeof(*ring));
 
 	if (!ring)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		ring[i] = r->ring[(r->head + i) & (r->room - 1)];
-	free(r->ring);
-	*r = (struct remembered){.pins = r->pins, .ring = ring, .tail = n, .room = room, .tree = r->tree};
+	/* what had gone on at the ring's beginning goes on where it ended */
+	if (head + n > r->room)
+		memcpy(ring + r->room, ring, (head + n - r->room) * sizeof(*ring));
+	r->ring = ring;
+	r->head = head;
+	r->tail = head + n;
+	r->room = room;
 	return 0;
 }
 
-static int push(struct remembered *r, uint32_t entry, uint64_t at, uint64_t now_ns)
+static int push(struct remembered *r, uint32_t entry, uint64_t at, uint32_t ms)
 {
 	if (remember_count(r) == r->room && grow(r))
 		return -ENOMEM;
-	r->ring[r->tail++ & (r->room - 1)] = (struct tombstone){now_ns, at, entry};
+	r->ring[r->tail++ & (r->room - 1)] = (struct tombstone){at, entry, ms};
 	return 0;
 }
 
@@ -60,30 +65,31 @@ static bool is_live(const struct pins *pins, uint64_t at)
 	       word_gen(slot_word(&pins->slots[txn_slot(at)])) == txn_gen(at);
 }
 
-/* When the transaction of a dead key ended: as it is marked, or now, and so it is marked. */
-static uint64_t ended_ns(const struct txns *t, uint32_t entry, uint64_t *at, uint64_t now_ns)
+/* When the transaction of a dead key ended, ms: as it is marked, or now, and so it is marked. */
+static uint32_t ended_ms(const struct txns *t, uint32_t entry, uint64_t *at, uint32_t now_ms)
 {
-	const uint64_t ended = txn_at(txn_slot(*at), now_ns / MS, TXN_ENDED);
-	int32_t age_ms = txn_gen(ended) - txn_gen(*at);
+	const uint64_t ended = txn_at(txn_slot(*at), now_ms, TXN_ENDED);
 
 	if (*at & (TXN_EXHAUSTED | TXN_ENDED))
-		return age_ms > 0 && now_ns > age_ms * MS ? now_ns - age_ms * MS : now_ns;
+		return (int32_t)(now_ms - txn_gen(*at)) > 0 ? txn_gen(*at) : now_ms;
 	if (txns_change(t, entry, *at, ended))
 		*at = ended;
-	return now_ns;
+	return now_ms;
 }
 
+/* The times of one ring lie less than half of what 32 bits hold from each other. */
 static int by_time(const void *a, const void *b)
 {
 	const struct tombstone *x = a, *y = b;
 
-	return x->ns < y->ns ? -1 : x->ns > y->ns;
+	return (int32_t)(x->ms - y->ms);
 }
 
 static int find_ended(struct remembered *r, const struct txns *t, uint32_t entry, uint64_t now_ns)
 {
 	/* the entry before the slot is looked at: what is captured meanwhile is live */
-	uint64_t at = entry_at(txns_entry(t, entry)), ns;
+	uint64_t at = entry_at(txns_entry(t, entry));
+	uint32_t ms;
 
 	if (at & TXN_CLAIMED) {
 		if (txn_slot(at) >= r->pins->entries[PIN_slots] ||
@@ -93,8 +99,19 @@ static int find_ended(struct remembered *r, const struct txns *t, uint32_t entry
 	}
 	if (!at || is_live(r->pins, at))
 		return 0;
-	ns = ended_ns(t, entry, &at, now_ns);
-	return push(r, entry, at, ns);
+	ms = ended_ms(t, entry, &at, now_ns / MS);
+	return push(r, entry, at, ms);
+}
+
+/* The slots that the keys of this bucket name are far from each other: they are asked for some time before the look. */
+static void fetch_slots(const struct pins *pins, uint32_t bucket)
+{
+	for (unsigned i = 0; i < BUCKET_ENTRIES && bucket < pins->entries[PIN_txns]; i++) {
+		uint64_t at = pins->txns[bucket].entry[i].at;
+
+		if (at && txn_slot(at) < pins->entries[PIN_slots])
+			__builtin_prefetch(&pins->slots[txn_slot(at)].word);
+	}
 }
 
 int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns)
@@ -102,9 +119,12 @@ int remember_open(struct remembered *r, const struct pins *pins, uint64_t now_ns
 	const struct txns t = txns_of(pins);
 
 	*r = (struct remembered){.pins = pins};
-	for (size_t i = 0; i < txns_entries(&t); i++)
-		if (find_ended(r, &t, i, now_ns))
-			return -ENOMEM;
+	for (uint32_t b = 0; b < t.n; b++) {
+		fetch_slots(pins, b + FETCH_AHEAD);
+		for (unsigned i = 0; i < BUCKET_ENTRIES; i++)
+			if (find_ended(r, &t, b * BUCKET_ENTRIES + i, now_ns))
+				return -ENOMEM;
+	}
 	if (r->ring)
 		qsort(r->ring, remember_count(r), sizeof(*r->ring), by_time);
 	return 0;
@@ -141,7 +161,7 @@ void remember_add(struct remembered *r, const struct siprtx_key *key, uint64_t n
 	/* tells the XDP programs */
 	marked = exhausted ? txn_at(exhausted->slot, now_ns / MS, TXN_EXHAUSTED) : at;
 	txns_change(&t, entry, at, marked);
-	if (push(r, entry, marked, now_ns))
+	if (push(r, entry, marked, now_ns / MS))
 		txns_change(&t, entry, marked, 0);
 	else if (exhausted)
 		keep_call(r, key, exhausted, record_seq);
@@ -172,7 +192,7 @@ void remember_run(struct remembered *r, uint64_t now_ns, uint32_t keep_ms)
 	for (int i = 0; i < RUN_MAX && r->head != r->tail; i++) {
 		const struct tombstone *tomb = &r->ring[r->head & (r->room - 1)];
 
-		if (tomb->ns + keep_ms * MS > now_ns)
+		if ((int32_t)((uint32_t)(now_ns / MS) - tomb->ms) < (int64_t)keep_ms)
 			break;
 		if (tomb->at & TXN_EXHAUSTED)
 			forget_call(r, &txns_entry(&t, tomb->entry)->key);
