@@ -24,7 +24,7 @@ struct pace {
 	uint64_t per_ms;   /* while some are left from the round before, else 0 */
 	uint64_t round_ns; /* when that was */
 	uint64_t usual;	   /* copies a ms, in 1/65536 */
-	uint64_t most_a_ms; /* in any ms, since somebody looked */
+	uint64_t most_a_ms; /* that went in any ms, since somebody looked */
 	unsigned last;	    /* of `sent` */
 	struct {
 		uint64_t ns, n;

@@ -210,8 +210,9 @@ static void print_held(const struct cli *cli, const struct status *s)
 	printf("slots     %s%u of %u used (%s)%s\n", colour_code(colour, paint), s->slots_used, s->slots_total,
 	       text_percent(s->slots_used, s->slots_total).s, colour_code(PLAIN, paint));
 	if (s->late)
-		printf("lateness  p50 %s, p99 %s, max %s\n", text_us_as_ms(s->late_p50_us).s,
-		       text_us_as_ms(s->late_p99_us).s, text_us_as_ms(s->late_max_us).s);
+		printf("lateness  p50 %s, p99 %s, max %s; at most %llu copies in a ms of late\n",
+		       text_us_as_ms(s->late_p50_us).s, text_us_as_ms(s->late_p99_us).s,
+		       text_us_as_ms(s->late_max_us).s, (unsigned long long)s->sample.stats[STAT_in_one_ms]);
 	else
 		printf("lateness  nothing retransmitted yet\n");
 }

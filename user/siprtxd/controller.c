@@ -229,6 +229,7 @@ static int round_of(struct controller *c, uint64_t now)
 		err = ledger_run(&c->ledger, now_ns());
 	if (!err)
 		err = probes_run(c->probes, now_ns());
+	ledger_settle(&c->ledger); /* what became of gateways */
 	sender_flush(&c->sender);
 	if (now >= c->chores_ns) {
 		c->chores_ns = now + CHORES_NS;

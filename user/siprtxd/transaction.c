@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "transaction_private.h"
 
+/* The most copies in a ms are those of so long. */
+#define BURST_NS (1000 * MS)
+
 #define FETCH_AHEAD 8
 #define FETCH_LINES 5 /* the header, and enough of the frame for the CPU to go on by itself */
 
@@ -328,6 +331,15 @@ static void fetch_ahead(const struct transactions *t)
 	__builtin_prefetch(&t->held[slot], 1);
 }
 
+static void tell_burst(struct transactions *t, uint64_t now)
+{
+	if (now < t->told_ns + BURST_NS)
+		return;
+	t->told_ns = now;
+	t->env.stats[STAT_in_one_ms] = t->pace.most_a_ms;
+	t->pace.most_a_ms = 0;
+}
+
 int transactions_run(struct transactions *t)
 {
 	const __u32 *tunable = t->env.in_force->tunables;
@@ -342,6 +354,7 @@ int transactions_run(struct transactions *t)
 		expire(t, &d);
 	}
 	pace_sent(&t->pace, room - t->room, now);
+	tell_burst(t, now);
 	t->put_off = deadlines_next(t->deadlines) <= now;
 	t->env.stats[STAT_full_rounds] += t->put_off;
 	txn_name_more(t);
