@@ -34,7 +34,8 @@
 	MAP(meta, 1)                                                                                                   \
 	MAP(percpu, 0)                                                                                                 \
 	MAP(offender, 0)                                                                                               \
-	MAP(notify, 1)
+	MAP(notify, 1)                                                                                                 \
+	MAP(ways, 0)
 
 enum pin_id {
 #define MAP(name, mapped) PIN_##name,
