@@ -29,7 +29,7 @@ struct hop {
 	__be32 addr[4];
 };
 
-/* When the kernel last sent to a next hop. Not pinned: of one that is missing a packet more goes through the kernel. */
+/* When the kernel last sent to a next hop, or the first packet went there. Not pinned: a new one waits anew. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -243,7 +243,7 @@ static __always_inline int kernels_turn(const struct bpf_fib_lookup *fib, __u64 
 	last = bpf_map_lookup_elem(&hops, &to);
 	if (!last) {
 		bpf_map_update_elem(&hops, &to, &now, BPF_ANY);
-		return 1;
+		return 0;
 	}
 	if ((__s64)(now - *last) < (__s64)TURN_NS)
 		return 0;
