@@ -104,7 +104,6 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 					   enum siprtx_kind kind)
 {
 	struct siprtx_meta *m = map_one(&meta);
-	struct siprtx_egress *out = NULL;
 	__u64 now = bpf_ktime_get_ns();
 	__u32 bypass = BYPASS_NONE;
 	int reason;
@@ -117,7 +116,7 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	reason = is_limited() ? over_rate(slot, now) : 0;
 	if (reason)
 		return pass(reason);
-	reason = p->hook == AT_EGRESS ? keep_as_it_leaves(ctx, p, slot) : keep_as_routed(ctx, p, cpu, slot, now, &out);
+	reason = p->hook == AT_EGRESS ? keep_as_it_leaves(ctx, p, slot) : keep_as_routed(ctx, p, cpu, slot, now);
 	if (reason)
 		return pass(reason);
 	slot->key = *key;
@@ -130,8 +129,6 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	slot->retry_after = NO_RETRY_AFTER;
 	slot->late_us_max = 0;
 	slot->sends = slot->step = 0;
-	if (p->hook == AT_XDP && forward_xdp)
-		sum_frame(slot, p);
 	reason = commit(cpu, slot, now);
 	if (reason)
 		return pass(reason);
@@ -140,7 +137,7 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	if (kind == KIND_REQUEST)
 		mark_captured(cpu->msg.method);
 	count(kind == KIND_INVITE ? CNT_captured : kind == KIND_REQUEST ? CNT_captured_other : CNT_response_captured);
-	return p->hook == AT_XDP && forward_xdp ? forward(ctx, p, slot, out) : XDP_PASS;
+	return XDP_PASS;
 }
 
 #endif

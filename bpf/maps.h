@@ -72,6 +72,13 @@ struct {
 } egress SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct siprtx_way_key);
+	__type(value, struct siprtx_way);
+} ways SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MAX_COUNTERS);
 	__type(key, __u32);
@@ -140,8 +147,8 @@ struct {
 
 /* Set by the loader from the configuration. */
 const volatile __u64 sip_ports[1024]; /* a bit a port */
-const volatile __u32 forward_xdp;
-const volatile __u32 txn_buckets; /* entries of `txns` */
+const volatile __u32 forward_by;      /* enum siprtx_forward */
+const volatile __u32 txn_buckets;     /* entries of `txns` */
 
 static __always_inline void *map_one(void *map)
 {

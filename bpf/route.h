@@ -58,7 +58,7 @@ static __always_inline int ask_route(struct xdp_md *ctx, const struct packet *p,
 
 	k->ns = 0;
 	answer = find_route(ctx, p, slot, &k->fib, ingress, 0);
-	if (answer != BPF_FIB_LKUP_RET_SUCCESS || forward_xdp)
+	if (answer != BPF_FIB_LKUP_RET_SUCCESS)
 		return answer;
 	k->way[0] = way[0];
 	k->way[1] = way[1];
@@ -73,10 +73,11 @@ static __always_inline int ask_route(struct xdp_md *ctx, const struct packet *p,
  * it does not.
  */
 static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packet *p, struct siprtx_percpu *cpu,
-					  struct siprtx_slot *slot, __u64 now, struct siprtx_egress **out)
+					  struct siprtx_slot *slot, __u64 now)
 {
 	__u32 ingress = ctx->ingress_ifindex, at;
 	int answer = BPF_FIB_LKUP_RET_SUCCESS;
+	const struct siprtx_egress *out;
 	struct kept_route *k;
 	__u64 way[2];
 
@@ -92,11 +93,11 @@ static __always_inline int keep_as_routed(struct xdp_md *ctx, const struct packe
 		if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
 			return CNT_no_route;
 	}
-	*out = bpf_map_lookup_elem(&egress, &k->fib.ifindex);
-	if (!*out)
+	out = bpf_map_lookup_elem(&egress, &k->fib.ifindex);
+	if (!out)
 		return CNT_not_outside;
 	keep_way_back(ctx, slot, p, ingress);
-	make_frame(slot, p, *out, &k->fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
+	make_frame(slot, p, out, &k->fib, answer == BPF_FIB_LKUP_RET_NO_NEIGH);
 	if (p->v6)
 		((struct ipv6hdr *)((void *)slot + SLOT_L3))->hop_limit--;
 	else

@@ -2,8 +2,9 @@
 /*
  * siprtx_inside and siprtx_egress see what the softswitch sends, the one at XDP as it comes in, the other at TC as it
  * leaves (capture = egress, host mode); siprtx_outside sees what the gateways answer and confirm. Whatever is in doubt
- * passes, with a counter that names the reason (counters.def). siprtx_lift is attached nowhere: the controller runs it;
- * siprtx_outside too, to send by XDP frames (live.h).
+ * passes, with a counter that names the reason (counters.def). With forward = xdp what passes at XDP is forwarded there
+ * where that is the same (forward.h). siprtx_lift is attached nowhere: the controller runs it; siprtx_outside too, to
+ * send by XDP frames (live.h).
  */
 #include <linux/pkt_cls.h>
 
@@ -12,6 +13,7 @@
 #include "absorb.h"
 #include "capture.h"
 #include "confirm.h"
+#include "forward.h"
 #include "icmp.h"
 #include "lift.h"
 #include "live.h"
@@ -110,8 +112,9 @@ static __always_inline int from_softswitch(void *ctx, const struct packet *p, in
 static __always_inline int inside(struct xdp_md *ctx)
 {
 	struct packet p = {.hook = AT_XDP};
+	int reason = parse(ctx, &p);
 
-	return from_softswitch(ctx, &p, parse(ctx, &p));
+	return onward(ctx, reason, from_softswitch(ctx, &p, reason));
 }
 
 /* Absorbed is STOLEN: after SHOT the sender would get ENOBUFS; passed is UNSPEC: OK would end the chain for others. */
@@ -125,26 +128,33 @@ static __always_inline int leaving(struct __sk_buff *skb)
 	return from_softswitch(skb, &p, reason) == XDP_DROP ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
 }
 
-static __always_inline int outside(struct xdp_md *ctx)
+/* A packet of a gateway; `reason` is what parse() said. */
+static __always_inline int from_gateways(struct xdp_md *ctx, const struct packet *p, int reason)
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
+
+	if (reason == CNT_not_udp && p->proto && cpu)
+		return pass(icmp_error(ctx, p, cpu));
+	if (reason != PARSED || !cpu)
+		return pass(reason);
+	if (read_message(ctx, p, &cpu->buf, &cpu->msg) != SIP_OK)
+		return XDP_PASS;
+	if (!cpu->msg.code)
+		return pass(request_in(p, &cpu->buf, &cpu->msg));
+	reason = response(ctx, p, cpu);
+	count(reason);
+	return is_absorbed(reason) ? XDP_DROP : XDP_PASS;
+}
+
+static __always_inline int outside(struct xdp_md *ctx)
+{
 	struct packet p = {.hook = AT_XDP};
 	int reason;
 
 	if (is_live(ctx))
 		return live_frame(ctx);
 	reason = parse(ctx, &p);
-	if (reason == CNT_not_udp && p.proto && cpu)
-		return pass(icmp_error(ctx, &p, cpu));
-	if (reason != PARSED || !cpu)
-		return pass(reason);
-	if (read_message(ctx, &p, &cpu->buf, &cpu->msg) != SIP_OK)
-		return XDP_PASS;
-	if (!cpu->msg.code)
-		return pass(request_in(&p, &cpu->buf, &cpu->msg));
-	reason = response(ctx, &p, cpu);
-	count(reason);
-	return is_absorbed(reason) ? XDP_DROP : XDP_PASS;
+	return onward(ctx, reason, from_gateways(ctx, &p, reason));
 }
 
 SEC("xdp.frags")

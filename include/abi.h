@@ -502,6 +502,31 @@ struct siprtx_egress {
 };
 
 /*
+ * ways: HASH, struct siprtx_way_key -> struct siprtx_way, with forward = xdp or xdp-all. How a frame comes in: by the
+ * interface and the tags it has, the device it belongs to. How a packet leaves: by the device that bpf_fib_lookup names
+ * (no tags in the key), the interface below it and the tags. An interface without tags is both at once. What is not
+ * here is left to the kernel.
+ */
+struct siprtx_way_key {
+	__u32 ifindex;
+	__be16 tag[4]; /* TPID and VLAN ID of each tag, outer first; 0: none */
+};
+
+enum siprtx_way_flag {
+	WAY_IN = 1,	/* what comes in so may be redirected */
+	WAY_OUT = 2,	/* the interface takes what is redirected to it */
+	WAY_SOURCE = 4, /* rp_filter: by IPv4 only what the source would be reached by */
+};
+
+struct siprtx_way {
+	__u32 ifindex;
+	__u8 mac[6]; /* the device's: frames to another one are none of this host's */
+	__u8 tags;   /* 0..2 */
+	__u8 flags;
+	__be16 tag[4];
+};
+
+/*
  * configured: ARRAY, one entry: what the configuration said when it was last loaded. A later load writes only what
  * the file has changed since, so that values tuned live outlast a restart.
  */
@@ -525,6 +550,9 @@ struct siprtx_hash_key {
 #define ALIVE_NS 2000000000ull
 /* A copy is absorbed only while its interface's heartbeat is younger than this (decision 6). */
 #define HEARTBEAT_NS 1000000000ull
+
+/* forward: who forwards what passes */
+enum siprtx_forward { FORWARD_KERNEL = 0, FORWARD_XDP = 1, FORWARD_XDP_ALL = 2 };
 
 enum siprtx_side { SIDE_INSIDE = 1, SIDE_OUTSIDE = 2 };
 enum siprtx_attach { ATTACH_NONE = 0, ATTACH_NATIVE = 1, ATTACH_GENERIC = 2 };

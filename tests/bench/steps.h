@@ -36,7 +36,6 @@ static __always_inline int inside_steps(struct xdp_md *ctx, const enum step upto
 {
 	struct siprtx_percpu *cpu = map_one(&percpu);
 	struct packet p = {.hook = AT_XDP};
-	struct siprtx_egress *out = NULL;
 	__u32 index = run_number % (calls ?: 1), bypass;
 	struct siprtx_slot *slot;
 	struct siprtx_key key;
@@ -47,7 +46,7 @@ static __always_inline int inside_steps(struct xdp_md *ctx, const enum step upto
 	if (!slot || read_steps(ctx, &p, cpu, slot, 1, &key, upto) || upto == STEP_LOOKUP)
 		return XDP_PASS;
 	keep_addresses(slot, &p);
-	if (keep_as_routed(ctx, &p, cpu, slot, bpf_ktime_get_ns(), &out) || upto == STEP_ROUTE)
+	if (keep_as_routed(ctx, &p, cpu, slot, bpf_ktime_get_ns()) || upto == STEP_ROUTE)
 		return XDP_PASS;
 	slot->profile = profile_of(slot, &bypass);
 	return XDP_PASS;

@@ -131,9 +131,9 @@ def rule_39_too_many_extension_headers():
 
 @case(seconds=6)
 def rule_39_vlan_tags_in_the_bytes():
-    """One and two tags (802.1Q, 802.1ad over 802.1Q) around IPv4 and IPv6: captured, sent on without them where the route has none, byte for byte; a tagged answer stops it. Three tags: not looked into."""
+    """One and two tags (802.1Q, 802.1ad over 802.1Q) around IPv4 and IPv6: captured, the copies sent without them where the route has none, byte for byte; a tagged answer stops it. The first one is the kernel's, which has no such VLAN. Three tags: not looked into."""
     one, two, three = [(VLAN, 100)], [(SERVICE_VLAN, 200), (VLAN, 100)], [(SERVICE_VLAN, 300), (SERVICE_VLAN, 200), (VLAN, 100)]
-    with Edge(SHORT, forward="xdp") as edge, Capture(edge.gw_ns, "g0") as capture, softswitch_link(edge) as link, Link(edge, edge.gw_ns, "g0", "out0") as back:
+    with Edge(SHORT) as edge, Capture(edge.gw_ns, "g0") as capture, softswitch_link(edge) as link, Link(edge, edge.gw_ns, "g0", "out0") as back:
         gateways = {4: edge.gateway(), 6: edge.gateway("fd77:2::2")}
         addresses = {4: ("10.77.1.2", "10.77.2.2"), 6: ("fd77:1::2", "fd77:2::2")}
         calls = {}
@@ -152,7 +152,7 @@ def rule_39_vlan_tags_in_the_bytes():
         time.sleep(1.3)
         for (family, tags, answered), call in calls.items():
             what = f"IPv{family}, {tags} tags{', answered' if answered else ''}"
-            wanted = [] if tags == 3 else [0, .3] if answered else [0, .3, .6, .9]
+            wanted = [] if tags == 3 else [0, .3] if answered else [0, .3, .6]
             frames = frames_of(capture, call, len(wanted))
             if not wanted:
                 expect_equal((len(frames), gateways[family].of(call)), (0, []), f"{what}: frames and datagrams at the gateway")

@@ -243,6 +243,18 @@ void frame_build(struct frame *f, const struct shape *s, const void *message, si
 	f->len += s->padding;
 }
 
+int run_from(int prog_fd, unsigned ifindex, const struct frame *in, struct frame *out)
+{
+	struct xdp_md ctx = {.data_end = in->len, .ingress_ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->data, .data_size_in = in->len, .data_out = out->data,
+		    .data_size_out = sizeof(out->data), .repeat = 1, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+
+	if (bpf_prog_test_run_opts(prog_fd, &opts))
+		fail_msg("BPF_PROG_TEST_RUN: %m");
+	out->len = opts.data_size_out;
+	return opts.retval;
+}
+
 int run_skb(int prog_fd, const struct frame *in, struct frame *out, struct __sk_buff *skb)
 {
 	struct frame after;

@@ -63,6 +63,8 @@ struct shape { /* how to build a frame round a message; zero is IPv4, no tags, n
 void frame_build(struct frame *f, const struct shape *s, const void *message, size_t len);
 /* Runs a program on it. Returns the verdict; *out (may be NULL) the frame after. */
 int run(int prog_fd, const struct frame *in, struct frame *out);
+/* The same for one of XDP, as a frame that comes by this interface, which has a program of its own. */
+int run_from(int prog_fd, unsigned ifindex, const struct frame *in, struct frame *out);
 struct __sk_buff;
 /* The same for one of TC, with what its skb says beside the frame: BPF_PROG_TEST_RUN takes some fields alone. */
 int run_skb(int prog_fd, const struct frame *in, struct frame *out, struct __sk_buff *skb);

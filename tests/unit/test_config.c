@@ -115,10 +115,13 @@ static const struct fault {
 	{SIDES "max_transactions = +100\n", 4, "\"+100\": it is not a number", "16 to 4194304"},
 	{SIDES "max_transactions = -100\n", 4, "\"-100\": it is negative", "16 to 4194304"},
 	{SIDES "max_transactions = 100.0\n", 4, "\"100.0\": it is not a whole number", "16 to 4194304"},
-	{SIDES "forward = yes\n", 4, "forward cannot be \"yes\"", "Use kernel or xdp"},
+	{SIDES "forward = yes\n", 4, "forward cannot be \"yes\"", "Use kernel or xdp or xdp-all"},
 	{SIDES "capture = tc\n", 4, "capture cannot be \"tc\"", "Use auto or xdp or egress"},
 	{SIDES "capture = egress\nforward = xdp\n", 5, "forward = xdp cannot be with capture at egress",
 	 "forward = kernel"},
+	{SIDES "capture = egress\nforward = xdp-all\n", 5, "forward = xdp-all cannot be with capture at egress",
+	 "forward = kernel"},
+	{SIDES "forward = all\n", 4, "forward cannot be \"all\"", "Use kernel or xdp or xdp-all"},
 	{SIDES "zerocopy = maybe\n", 4, "zerocopy cannot be \"maybe\"", "Use no or yes"},
 	{SIDES "sender = udp\n", 4, "sender cannot be \"udp\"", "Use afxdp or live-frames"},
 	{SIDES "sender = live-frames\nzerocopy = yes\n", 5, "zerocopy = yes is of AF_XDP",
@@ -370,7 +373,7 @@ static void test_a_good_file(void **state)
 	assert_int_equal(c.sip_ports[0], 5060);
 	assert_int_equal(c.sip_ports[1], 5080);
 	assert_int_equal(c.max_transactions, 1024);
-	assert_true(c.forward_xdp);
+	assert_int_equal(c.forward, FORWARD_XDP);
 	assert_int_equal(c.capture, CAPTURE_XDP);
 	assert_true(c.zerocopy);
 	assert_string_equal(c.pin_path, "/sys/fs/bpf/edge-1");
@@ -433,7 +436,7 @@ static void assert_defaults(const struct config *c)
 	assert_int_equal(c->n_sip_ports, 1);
 	assert_int_equal(c->sip_ports[0], 5060);
 	assert_int_equal(c->max_transactions, 65536);
-	assert_false(c->forward_xdp);
+	assert_int_equal(c->forward, FORWARD_KERNEL);
 	assert_int_equal(c->capture, CAPTURE_AUTO);
 	assert_false(c->zerocopy);
 	assert_false(c->live_frames);

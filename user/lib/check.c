@@ -20,6 +20,7 @@
 #include "attach.h"
 #include "check_conntrack.h"
 #include "check_down.h"
+#include "check_forward.h"
 #include "check_link.h"
 #include "check_netfilter.h"
 #include "check_notify.h"
@@ -275,6 +276,7 @@ void check_host(const struct config *c, enum check_purpose purpose, struct probl
 	}
 	check_conntrack(c, problems);
 	check_netfilter(c, problems);
+	check_forward(c, problems);
 	if (c->mode == MODE_INLINE)
 		check_forwarding(c, problems);
 	check_patience(c, problems);

@@ -42,11 +42,11 @@ void check_conntrack(const struct config *c, struct problems *problems)
 	}
 	if (!now.on || longest < now.forgets_ms)
 		return;
-	every = c->forward_xdp ? 0 : conntrack_refresh_ms(&now, refresh_of(c));
+	every = c->forward != FORWARD_KERNEL ? 0 : conntrack_refresh_ms(&now, refresh_of(c));
 	snprintf(remedy, sizeof(remedy), "%s: sysctl -w net.netfilter.nf_conntrack_udp_timeout=%llu",
-		 every		  ? "Where the softswitch does not retransmit by itself, run"
-		 : c->forward_xdp ? "Set forward = kernel, or run"
-				  : "Run: siprtx set refresh 15000, or",
+		 every				? "Where the softswitch does not retransmit by itself, run"
+		 : c->forward != FORWARD_KERNEL ? "Set forward = kernel, or run"
+						: "Run: siprtx set refresh 15000, or",
 		 (unsigned long long)longest / 1000 + 10);
 	if (every)
 		problem_add(problems, PROBLEM_WARNING, "conntrack", remedy,
@@ -59,5 +59,6 @@ void check_conntrack(const struct config *c, struct problems *problems)
 			    "conntrack is on (flows now: %u) and forgets an unanswered UDP flow after %g s, a call is "
 			    "tried for up to %g s; copies sent by siprtx do not refresh it, and %s",
 			    now.flows, now.forgets_ms / 1000.0, longest / 1000.0,
-			    c->forward_xdp ? "forward = xdp takes the calls past it altogether" : "refresh is 0");
+			    c->forward != FORWARD_KERNEL ? "forward = xdp takes the calls past it altogether"
+							 : "refresh is 0");
 }

@@ -22,7 +22,7 @@ struct chain {
 };
 
 struct found {
-	char nat[112], filter[112]; /* the first of each, in words; empty: none */
+	char nat[112], filter[112], other[112]; /* the first of each, in words; empty: none */
 };
 
 static int on_hook(const struct nlattr *attr, void *data)
@@ -67,6 +67,16 @@ static int on_chain(const struct nlmsghdr *nlh, void *data)
 	struct found *found = data;
 	const struct nlattr *attr;
 
+	/* at the ingress or egress of a device */
+	if (nf->nfgen_family == NFPROTO_NETDEV) {
+		mnl_attr_for_each(attr, nlh, sizeof(*nf))
+		{
+			read_attribute(attr, &c);
+		}
+		if (c.base && (c.rules || c.policy == NF_DROP) && !*found->other)
+			snprintf(found->other, sizeof(found->other), "nftables chain %s of table %s", c.name, c.table);
+		return MNL_CB_OK;
+	}
 	if (nf->nfgen_family != NFPROTO_IPV4 && nf->nfgen_family != NFPROTO_IPV6 && nf->nfgen_family != NFPROTO_INET)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*nf))
@@ -78,6 +88,10 @@ static int on_chain(const struct nlmsghdr *nlh, void *data)
 	if (c.base && !strcmp(c.type, "filter") && c.hook == NF_INET_FORWARD && (c.rules || c.policy == NF_DROP) &&
 	    !*found->filter)
 		snprintf(found->filter, sizeof(found->filter), "nftables chain %s of table %s", c.name, c.table);
+	/* mangle, raw, and whatever filters before or after */
+	else if (c.base && strcmp(c.type, "nat") && (c.rules || c.policy == NF_DROP) && !*found->other &&
+		 (c.hook == NF_INET_PRE_ROUTING || c.hook == NF_INET_FORWARD || c.hook == NF_INET_POST_ROUTING))
+		snprintf(found->other, sizeof(found->other), "nftables chain %s of table %s", c.name, c.table);
 	return MNL_CB_OK;
 }
 
@@ -102,7 +116,7 @@ static int ask_nftables(struct found *found)
 	return err;
 }
 
-/* The older iptables has tables of its own; the file is root's. */
+/* The older iptables has tables of its own, whose rules cannot be asked for so; the file is root's. */
 static void ask_iptables(struct found *found)
 {
 	static const char *const files[] = {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
@@ -111,12 +125,29 @@ static void ask_iptables(struct found *found)
 	for (unsigned i = 0; i < 2 && !*found->nat; i++) {
 		FILE *f = fopen(files[i], "re");
 
-		while (f && fgets(table, sizeof(table), f))
-			if (!strcmp(table, "nat\n"))
+		while (f && fgets(table, sizeof(table), f)) {
+			table[strcspn(table, "\n")] = '\0';
+			if (!strcmp(table, "nat"))
 				snprintf(found->nat, sizeof(found->nat), "iptables table nat");
+			else
+				snprintf(found->other, sizeof(found->other), "iptables table %s", table);
+		}
 		if (f)
 			fclose(f);
 	}
+}
+
+/* What forward = xdp redirects meets no netfilter at all, in no hook. */
+static void check_redirected(const struct config *c, const struct found *found, struct problems *problems)
+{
+	const char *what = *found->nat ? found->nat : *found->filter ? found->filter : found->other;
+
+	if (c->forward != FORWARD_KERNEL && *what)
+		problem_add(
+			problems, PROBLEM_WARNING, config_where(c, "forward"),
+			"Write forward = kernel, or take the rules away where they are not needed",
+			"netfilter of this host has rules (%s), and %s that siprtx forwards itself meets none of them",
+			what, c->forward == FORWARD_XDP_ALL ? "what" : "SIP");
 }
 
 void check_netfilter(const struct config *c, struct problems *problems)
@@ -132,6 +163,7 @@ void check_netfilter(const struct config *c, struct problems *problems)
 	ask_iptables(&found);
 	if (err == -EPERM)
 		conntrack_read(&tracked);
+	check_redirected(c, &found, problems);
 	if (*found.nat)
 		problem_add(problems, PROBLEM_WARNING, "netfilter", remedy,
 			    "this host translates addresses (%s), and the copies siprtx sends are not translated",

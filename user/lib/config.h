@@ -62,7 +62,7 @@ struct config {
 	uint16_t sip_ports[CONFIG_MAX_PORTS];
 	unsigned n_sip_ports;
 	uint32_t max_transactions;
-	bool forward_xdp;
+	enum siprtx_forward forward;
 	enum config_capture capture;
 	bool zerocopy;
 	bool live_frames; /* sender = live-frames */

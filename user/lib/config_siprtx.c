@@ -36,11 +36,16 @@ static void set_capture(struct parser *p, const struct key *key, char *value)
 
 static void set_forward(struct parser *p, const struct key *key, char *value)
 {
-	static const struct choice ways[] = {{"kernel", false}, {"xdp", true}, {0}};
-	int xdp;
+	static const struct choice forwarders[] = {
+		{"kernel", FORWARD_KERNEL},
+		{"xdp", FORWARD_XDP},
+		{"xdp-all", FORWARD_XDP_ALL},
+		{0},
+	};
+	int forward;
 
-	if (choose(p, key, value, ways, &xdp))
-		p->c->forward_xdp = xdp;
+	if (choose(p, key, value, forwarders, &forward))
+		p->c->forward = forward;
 }
 
 static void set_zerocopy(struct parser *p, const struct key *key, char *value)
@@ -179,10 +184,11 @@ static void check_capture(struct parser *p, const struct section *s)
 		parse_error(p, "Write capture = auto, or remove the line",
 			    "capture = xdp takes nothing with mode = host: XDP does not see what this host sends");
 	}
-	if (config_takes_egress(c) && c->forward_xdp) {
+	if (config_takes_egress(c) && c->forward != FORWARD_KERNEL) {
 		p->at = s->key[KEY_FORWARD];
 		parse_error(p, "Write forward = kernel, or remove the line",
-			    "forward = xdp cannot be with capture at egress, which is behind the kernel's forwarding");
+			    "forward = %s cannot be with capture at egress, which is behind the kernel's forwarding",
+			    c->forward == FORWARD_XDP ? "xdp" : "xdp-all");
 	}
 }
 

@@ -25,6 +25,7 @@
 #include "siprtx.skel.h"
 #include "successor.h"
 #include "unload.h"
+#include "ways.h"
 
 struct loading {
 	const struct config *c;
@@ -60,7 +61,7 @@ static __u64 load_hash(const struct config *c)
 	h = hash_bytes(h, c->inside, c->n_inside * sizeof(c->inside[0]));
 	h = hash_bytes(h, c->outside, c->n_outside * sizeof(c->outside[0]));
 	h = hash_bytes(h, c->sip_ports, c->n_sip_ports * sizeof(c->sip_ports[0]));
-	h = hash_bytes(h, &c->forward_xdp, sizeof(c->forward_xdp));
+	h = hash_bytes(h, &c->forward, sizeof(c->forward));
 	h = hash_bytes(h, &egress, sizeof(egress));
 	h = hash_bytes(h, &c->live_frames, sizeof(c->live_frames));
 	h = hash_bytes(h, &c->max_transactions, sizeof(c->max_transactions));
@@ -129,7 +130,7 @@ static void set_program_constants(struct siprtx_bpf *bpf, const struct config *c
 {
 	for (unsigned i = 0; i < c->n_sip_ports; i++)
 		bpf->rodata->sip_ports[c->sip_ports[i] >> 6] |= 1ull << (c->sip_ports[i] & 63);
-	bpf->rodata->forward_xdp = c->forward_xdp;
+	bpf->rodata->forward_by = c->forward;
 	/* what is not attached need not be verified */
 	bpf_program__set_autoload(bpf->progs.siprtx_inside, !config_takes_egress(c));
 	bpf_program__set_autoload(bpf->progs.siprtx_egress, config_takes_egress(c));
@@ -333,7 +334,8 @@ static int finish(struct loading *l)
 	int err;
 
 	name_interfaces(l);
-	err = egress_refresh(l->pins.fd[PIN_egress], l->pins.meta);
+	err = egress_refresh(l->pins.fd[PIN_egress], l->pins.meta) ?:
+	      ways_refresh(l->pins.fd[PIN_ways], l->pins.meta, l->c->forward);
 	if (err)
 		return because(l, err, "cannot ask netlink for the interfaces: %s.", strerror(-err));
 	err = pin_programs(l);

@@ -38,10 +38,12 @@ static int on_link_info(const struct nlattr *attr, void *data)
 {
 	struct netlink_link *l = data;
 
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) {
 		l->vlan = !strcmp(mnl_attr_get_str(attr), "vlan");
-	else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && l->vlan)
+		l->veth = !strcmp(mnl_attr_get_str(attr), "veth");
+	} else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && l->vlan) {
 		mnl_attr_parse_nested(attr, on_vlan, l);
+	}
 	return MNL_CB_OK;
 }
 
@@ -56,6 +58,7 @@ static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h
 		.tpid = ETH_P_8021Q,
 	};
 	const struct nlattr *attr;
+	bool elsewhere = false;
 
 	if (info->ifi_family != AF_UNSPEC)
 		return; /* a bridge telling of its port */
@@ -69,9 +72,15 @@ static void on_link(const struct nlmsghdr *nlh, const struct netlink_handlers *h
 			l.mtu = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINK)
 			l.parent = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_LINK_NETNSID)
+			elsewhere = true;
+		else if (mnl_attr_get_type(attr) == IFLA_MASTER)
+			l.master = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
 			mnl_attr_parse_nested(attr, on_link_info, &l);
 	}
+	if (elsewhere)
+		l.parent = 0;
 	l.up = l.wanted_up && info->ifi_flags & IFF_LOWER_UP;
 	h->link(h->ctx, &l);
 }

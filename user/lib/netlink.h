@@ -16,7 +16,9 @@ struct netlink_link {
 	bool up;	 /* that, and with a carrier */
 	uint16_t type;	 /* ARPHRD_* */
 	uint32_t mtu;	 /* bytes of an IP packet; 0: not told */
-	uint32_t parent; /* ifindex of what it stands on, 0: nothing */
+	uint32_t parent; /* ifindex of what it stands on, 0: nothing, or something in another network namespace */
+	uint32_t master; /* ifindex of the bridge, bond or VRF it belongs to, 0: none */
+	bool veth;
 	bool vlan;
 	uint16_t tpid, vid; /* of a VLAN device, host order */
 };

@@ -35,7 +35,8 @@
 	MAP(percpu, 0)                                                                                                 \
 	MAP(offender, 0)                                                                                               \
 	MAP(notify, 1)                                                                                                 \
-	MAP(live_batch, 1)
+	MAP(live_batch, 1)                                                                                             \
+	MAP(ways, 0)
 
 enum pin_id {
 #define MAP(name, mapped) PIN_##name,

@@ -9,6 +9,7 @@
 #include "attach_tc.h"
 #include "egress.h"
 #include "health.h"
+#include "ways.h"
 
 static int reattach_one(const struct config *c, struct siprtx_meta *m, const char *name)
 {
@@ -43,5 +44,6 @@ int reattach(const struct config *c, struct pins *pins)
 		err = reattach_egress(c, c->outside[i]);
 	for (unsigned i = 0; i < c->n_inside && !egress && !err; i++)
 		err = reattach_one(c, pins->meta, c->inside[i]);
-	return err ?: egress_refresh(pins->fd[PIN_egress], pins->meta);
+	err = err ?: egress_refresh(pins->fd[PIN_egress], pins->meta);
+	return err ?: ways_refresh(pins->fd[PIN_ways], pins->meta, c->forward);
 }

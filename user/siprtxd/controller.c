@@ -24,6 +24,8 @@
 #include "privilege.h"
 #include "prompt.h"
 #include "schedule.h"
+#include "ways.h"
+#include "xdp_features.h"
 
 #define MS 1000000ull
 
@@ -76,7 +78,7 @@ static void on_link(void *ctx, const struct netlink_link *l)
 	struct controller *c = ctx;
 
 	c->reload |= sender_learn_link(&c->sender, l);
-	c->vlans_changed |= l->vlan;
+	c->vlans_changed |= l->vlan || c->config->forward != FORWARD_KERNEL;
 }
 
 static void on_neighbour(void *ctx, const struct netlink_neighbour *n)
@@ -189,12 +191,13 @@ static void do_chores(struct controller *c, uint64_t now)
 	if (c->reload)
 		load_again(c, now);
 	/* this waits for whoever is changing a link: not at each change of any */
-	if (c->vlans_changed) {
+	if (c->vlans_changed || xdp_features_changed(c->features)) {
 		c->vlans_changed = false;
-		err = egress_refresh(c->pins.fd[PIN_egress], c->pins.meta);
+		err = egress_refresh(c->pins.fd[PIN_egress], c->pins.meta)
+			      ?: ways_refresh(c->pins.fd[PIN_ways], c->pins.meta, c->config->forward);
 		if (err)
-			log_warning("the map egress cannot be renewed: %s. VLAN devices made since are not captured "
-				    "for; start siprtxd again.",
+			log_warning("the maps egress and ways cannot be renewed: %s. VLAN devices made since are not "
+				    "captured for; start siprtxd again.",
 				    strerror(-err));
 	}
 	gateways_flush(&c->ledger.gateways);
@@ -308,6 +311,8 @@ static int open_fds(struct controller *c)
 	c->netlink = netlink_listen();
 	if (c->netlink < 0)
 		return c->netlink;
+	if (c->config->forward != FORWARD_KERNEL)
+		c->features = xdp_features_listen();
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll < 0)
 		return -errno;
@@ -454,7 +459,7 @@ static int start(struct controller *c)
 	m->pid = getpid();
 	m->started_ns = now_ns();
 	alarms_open(&c->alarms, &c->pins);
-	c->conntrack.bypassed = c->config->forward_xdp;
+	c->conntrack.bypassed = c->config->forward != FORWARD_KERNEL;
 	c->conntrack.behind = config_takes_egress(c->config);
 	err = adopt(c);
 	return err ?: sender_bind(&c->sender, now_ns());
@@ -489,6 +494,8 @@ static void stop(struct controller *c)
 		close(c->epoll);
 	if (c->netlink >= 0)
 		close(c->netlink);
+	if (c->features >= 0)
+		close(c->features);
 	if (c->signals >= 0)
 		close(c->signals);
 	pins_close(&c->pins);
@@ -505,8 +512,13 @@ static int libbpf_log(enum libbpf_print_level level, const char *format, va_list
 int controller_run(const struct config *config)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-	struct controller c = {
-		.config = config, .lock = -1, .epoll = -1, .signals = -1, .netlink = -1, .lift = {.fd = -1}};
+	struct controller c = {.config = config,
+			       .lock = -1,
+			       .epoll = -1,
+			       .signals = -1,
+			       .netlink = -1,
+			       .features = -1,
+			       .lift = {.fd = -1}};
 	int err;
 
 	memset(c.pins.fd, -1, sizeof(c.pins.fd));

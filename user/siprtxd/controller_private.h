@@ -22,6 +22,7 @@ struct controller {
 	const struct config *config;
 	struct pins pins;
 	int lock, epoll, signals, netlink;
+	int features; /* xdp_features_listen(), -1: nothing is to be heard */
 	struct ring_buffer *notes;
 	unsigned notes_taken;
 	struct calls *calls;
