@@ -165,16 +165,16 @@ def run_calls(peer, rate, seconds):
         peer.calls(rate, int(rate * seconds))
     else:
         calls = Calls(peer.edge, rate, int(rate * seconds), start, peer.to)
-    until(end)
+    until(end + 100 * MS)  # what was sent in the last moment is still on its way
+    sent = None if isinstance(peer, Sipp) else calls.done()["sent"]
     verdict = gateway.judge(peer.intervals, end - 200 * MS, (end - SECOND, end))
-    # what was sent in the last moment may still be on its way
-    verdict["sent"] = verdict["calls"] if isinstance(peer, Sipp) else calls.done()["sent"]
+    verdict["sent"] = verdict["calls"] if sent is None else sent
     return verdict
 
 
 def lateness(peer, rate):
     verdict = run_calls(peer, rate, SHORT_SECONDS)
-    complete(verdict, verdict["calls"], f"{type(peer).__name__} at {rate} calls/s")
+    complete(verdict, verdict["sent"], f"{type(peer).__name__} at {rate} calls/s")
     counts = {key.replace(".", "_"): value for key, value in verdict["periods"][0]["in_ms"].items()}
     return {"copies": verdict["copies"], "late_ms": in_ms(verdict["late_us"]), "absolute_ms": in_ms(verdict["absolute_us"]), "in_ms": counts}
 
@@ -183,7 +183,7 @@ def sustains(peer, rate, seconds):
     """The verdict where the peer keeps up with the rate, and why not where it does not."""
     verdict = run_calls(peer, rate, seconds)
     try:
-        complete(verdict, max(verdict["calls"], verdict["sent"] - rate // 50), f"{rate} calls/s")
+        complete(verdict, verdict["sent"], f"{rate} calls/s")
     except Incomplete as e:
         return None, str(e)
     late = verdict["late_us"]["p99"]
@@ -192,12 +192,15 @@ def sustains(peer, rate, seconds):
 
 def highest(contender, low, high, steps, say):
     """The greatest of the rates tried between these that is sustained with the short list."""
+    least = low
     for _ in range(steps):
         rate = (low + high) // 200 * 100
         with contender() as peer:
             verdict, why = sustains(peer, rate, SHORT_SECONDS)
         say(f"  {type(peer).__name__} at {rate:,} calls/s: {'sustained, ' if verdict else ''}{why}")
         low, high = (rate, high) if verdict else (low, rate)
+    if low == least:
+        raise Incomplete(f"{type(peer).__name__} sustained none of the rates tried")
     return low
 
 
