@@ -205,7 +205,7 @@ static void two_keys_both_go_in(void **state)
 
 static void mark(struct worker *w)
 {
-	uint64_t at;
+	uint64_t at = 0;
 	int64_t i = txns_find(&table, &key_a, &at);
 
 	assert_true(i >= 0);

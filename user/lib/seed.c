@@ -11,8 +11,8 @@
 #include "schedule.h"
 
 /*
- * Ended calls leave their key behind for 32 s: three more for each slot. Then 60 entries of a hundred are taken, and one
- * key in some thousand finds no room (txn_table.h).
+ * Ended calls leave their key behind for 32 s: three more for each slot. Then 60 entries of a hundred are taken, and
+ * one key in some thousand finds no room (txn_table.h).
  */
 #define KEYS_PER_TRANSACTION 4
 #define KEYS_PER_BUCKET	     3
