@@ -86,19 +86,7 @@ static __always_inline void mark_captured(__u32 method)
 		__sync_fetch_and_or(&f->captured_methods, 1u << (method & 31));
 }
 
-/*
- * What a new transaction begins with at 0, in each cache line of the slot's header: written before the message is read,
- * so that the lines are there when the rest is. NULL is let be.
- */
-static __always_inline void clear_slot(struct siprtx_slot *slot)
-{
-	if (!slot)
-		return;
-	slot->first_ns = 0;
-	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
-}
-
-/* The message was read into the CPU's spare slot, of which clear_slot() was called, `key` is unknown. */
+/* The message was read into the CPU's spare slot, `key` is unknown. */
 static __always_inline int new_transaction(void *ctx, const struct packet *p, struct siprtx_percpu *cpu,
 					   struct siprtx_slot *slot, const struct siprtx_key *key,
 					   enum siprtx_kind kind)
@@ -126,6 +114,7 @@ static __always_inline int new_transaction(void *ctx, const struct packet *p, st
 	slot->method = cpu->msg.method;
 	slot->profile = profile_of(slot, &bypass);
 	slot->bypass = bypass = kind == KIND_INVITE ? bypass_of(m, slot, &cpu->msg, bypass, now) : BYPASS_NONE;
+	slot->copy_gap_ns = slot->copy_ns = slot->resp_ns = slot->due_ns = slot->last_send_ns = 0;
 	slot->retry_after = NO_RETRY_AFTER;
 	slot->late_us_max = 0;
 	slot->sends = slot->step = 0;

@@ -59,7 +59,7 @@ static __always_inline int read_quote(struct xdp_md *ctx, const struct packet *q
 
 	if (len > SLOT_ROOM)
 		len = SLOT_ROOM;
-	len = loadable(len);
+	len = loadable(len, LEAST_LOADED);
 	if (bpf_xdp_load_bytes(ctx, q->l3_off, (void *)buf + SLOT_L3, len))
 		return CNT_icmp_short;
 	if (end > SLOT_L3 + len)

@@ -147,55 +147,57 @@ static __always_inline int parse(void *ctx, struct packet *p)
 	return CNT_not_ip;
 }
 
-#define COPY_PIECE 64 /* bytes of a packet copied at a time */
+#define LEAST_LOADED 28 /* IPv4 and UDP: nothing shorter is read */
+#define COPY_PIECE   64 /* bytes of a packet copied at a time */
 
-/* `len`, 28 where it is less than that or over SLOT_ROOM: so that the verifier takes it for a length to copy. */
-static __always_inline __u32 loadable(__u32 len)
+/* `len`, `least` where it is less than that or over SLOT_ROOM: so that the verifier takes it for a length to copy. */
+static __always_inline __u32 loadable(__u32 len, const __u32 least)
 {
 	/* that of 6.1 wants the bounds where it can see them: in one register, not before a mask */
 	asm volatile("%[len] &= 0x7ff\n"
-		     "if %[len] < 28 goto +1\n"
+		     "if %[len] < %[least] goto +1\n"
 		     "if %[len] <= %[room] goto +1\n"
-		     "%[len] = 28\n"
+		     "%[len] = %[least]\n"
 		     : [len] "+r"(len)
-		     : [room] "i"(SLOT_ROOM));
+		     : [room] "i"(SLOT_ROOM), [least] "i"(least));
 	return len;
 }
 
+static __always_inline void copy_piece(__u64 *to, const __u64 *from)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < COPY_PIECE / 8; i++)
+		to[i] = from[i];
+}
+
 /*
- * The same where the packet can be read in place: a call of the kernel costs as much as the copy, and the scanner can
- * read at once what was written in words. -1: a part of it is elsewhere.
+ * load_packet() where the packet can be read in place: a call of the kernel costs as much as the copy, and the scanner
+ * can read at once what was written in words. -1: a part of it is elsewhere, or there is less than a piece.
  */
 static __always_inline int copy_packet(struct xdp_md *ctx, const struct packet *p, struct siprtx_slot *buf)
 {
 	void *end = (void *)(long)ctx->data_end, *from = (void *)(long)ctx->data;
-	__u32 len = loadable(p->ip_len), off = p->l3_off, i, k;
+	__u32 len = loadable(p->ip_len, COPY_PIECE), off = p->l3_off, back, i;
 	void *to = (void *)buf + SLOT_L3;
 
+	if (p->ip_len < COPY_PIECE)
+		return -1;
 	asm volatile("%[off] &= 0x1f\n" : [off] "+r"(off));
 	from += off;
-	/* the last bytes, some of them not for the last time: that of 6.1 knows nonsense of `len` behind the loops */
-	if (from + len > end)
+	/* the last piece, whole; that of 6.1 would know nonsense of `len` behind the loop */
+	back = len - COPY_PIECE;
+	asm volatile("" : "+r"(back));
+	if (from + back + COPY_PIECE > end)
 		return -1;
-	*(__u64 *)(to + len - 8) = *(const __u64 *)(from + len - 8);
+	copy_piece(to + back, from + back);
 	for (i = 0; i + COPY_PIECE <= SLOT_ROOM; i += COPY_PIECE) {
-		const __u64 *piece = from + i;
-		__u64 *at = to + i;
-
 		if (i + COPY_PIECE > len)
 			break;
-		if ((void *)piece + COPY_PIECE > end)
+		if (from + i + COPY_PIECE > end)
 			return -1;
-#pragma unroll
-		for (k = 0; k < COPY_PIECE / 8; k++)
-			at[k] = piece[k];
-	}
-	for (; i + 8 <= SLOT_ROOM; i += 8) {
-		if (i + 8 > len)
-			break;
-		if (from + i + 8 > end)
-			return -1;
-		*(__u64 *)(to + i) = *(const __u64 *)(from + i);
+		copy_piece(to + i, from + i);
 	}
 	return 0;
 }
@@ -205,7 +207,7 @@ static __always_inline long load_packet(void *ctx, const struct packet *p, struc
 {
 	if (p->hook == AT_XDP && !copy_packet(ctx, p, buf))
 		return 0;
-	return load_bytes(ctx, p->hook, p->l3_off, (void *)buf + SLOT_L3, loadable(p->ip_len));
+	return load_bytes(ctx, p->hook, p->l3_off, (void *)buf + SLOT_L3, loadable(p->ip_len, LEAST_LOADED));
 }
 
 /*

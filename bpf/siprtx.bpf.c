@@ -85,7 +85,6 @@ static __always_inline int from_softswitch(void *ctx, const struct packet *p, in
 	methods = methods_known();
 	if (may_be_kept(ctx, p, methods))
 		slot = spare_slot(cpu);
-	clear_slot(slot);
 	buf = slot ?: &cpu->buf;
 	if (read_message(ctx, p, buf, &cpu->msg) != SIP_OK)
 		return XDP_PASS;

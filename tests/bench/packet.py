@@ -3,7 +3,8 @@
 Per packet: what it costs in the programs, ns net of an empty one, by BPF_PROG_TEST_RUN on one CPU.
 
 Cold: 60,000 calls one after the other, whose slots and table entries are in no cache. Hot: 512 calls, whose slots are
-used again and again, as where calls end. A step is what a program that ends behind it costs more than one that ends
+used again and again, as where calls end; captured, matched and absorbed in bursts of 512 with other work between, so
+that the CPU has not learned the branches by heart as it does in the long runs. A step is what a program that ends behind it costs more than one that ends
 before it (tests/bench/steps.h).
 """
 import json
