@@ -169,8 +169,8 @@ def measure_siprtx(edge, sender):
         pass
     sent = time.monotonic()
     await_sends(edge, SENDS)
-    result = {"socket": socket.rate("siprtx, socket", SENDS, 2 * SENDS, stopped.resumed_ns)}
     with Stopped(edge, sent + INTERVAL + 0.5):
+        result = {"socket": socket.rate("siprtx, socket", SENDS, 2 * SENDS, stopped.resumed_ns)}
         drop = DroppingPeer(edge)
     await_sends(edge, 2 * SENDS)
     result["drop"] = drop.rate("siprtx, drop", SENDS, SENDS)

@@ -28,6 +28,7 @@ int sender_open(struct sender *s, const struct pins *pins, const struct sender_o
 
 	*s = (struct sender){.pins = pins, .options = *options, .neighbours = {.epoch = 1}};
 	live_open(&s->live, pins->path, pins->live_batch);
+	pins->stats[STAT_live_frames] = 0; /* of one that was killed */
 	s->in_flight = calloc(n, sizeof(*s->in_flight));
 	s->mac_epoch = calloc(n, sizeof(*s->mac_epoch));
 	/* not where every controller begins (RFC 6864 4.3) */
