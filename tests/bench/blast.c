@@ -4,9 +4,9 @@
  *
  *   blast NETNS-A ADDRESS-A NETNS-B ADDRESS-B sip|rtp COUNT
  *
- * CPU 0 sends, and by its softirqs forwards and delivers; CPU 1 reads, once a millisecond, so that the two seldom meet. The datagrams are BYEs of 400
- * bytes on port 5060, or RTP of 172 bytes on port 30000, numbered. Prints one JSON line: what arrived, what of it twice
- * or unlike, and the ns from the first sendmmsg() to the end of the last.
+ * CPU 0 sends, and by its softirqs forwards and delivers; CPU 1 reads, once a millisecond, so that the two seldom meet.
+ * The datagrams are BYEs of 400 bytes on port 5060, or RTP of 172 bytes on port 30000, numbered. Prints one JSON line:
+ * what arrived, what of it twice or unlike, and the ns from the first sendmmsg() to the end of the last.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -334,8 +334,8 @@ static int finish(struct loading *l)
 	int err;
 
 	name_interfaces(l);
-	err = egress_refresh(l->pins.fd[PIN_egress], l->pins.meta) ?:
-	      ways_refresh(l->pins.fd[PIN_ways], l->pins.meta, l->c->forward);
+	err = egress_refresh(l->pins.fd[PIN_egress], l->pins.meta)
+		      ?: ways_refresh(l->pins.fd[PIN_ways], l->pins.meta, l->c->forward);
 	if (err)
 		return because(l, err, "cannot ask netlink for the interfaces: %s.", strerror(-err));
 	err = pin_programs(l);
