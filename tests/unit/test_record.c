@@ -328,10 +328,22 @@ static void bytes_that_are_not_text(void **state)
 /* Written straight and by way of a JSON value: the same text, whatever the bytes. */
 static void any_bytes(void **state)
 {
-	static const char piece[][5] = {"a",        "\"",       "\\",           "\n",
-					"\x1f",     "\x7f",     "\xc3\xbc",     "\xe2\x82\xac",
-					"\xff",     "\xc0\x80", "\xed\xa0\x80", "\xe0\x9f\x80",
-					"\xf0\x9f\x98\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xc3"};
+	static const char piece[][5] = {"a",
+					"\"",
+					"\\",
+					"\n",
+					"\x1f",
+					"\x7f",
+					"\xc3\xbc",
+					"\xe2\x82\xac",
+					"\xff",
+					"\xc0\x80",
+					"\xed\xa0\x80",
+					"\xe0\x9f\x80",
+					"\xf0\x9f\x98\x80",
+					"\xf4\x90\x80\x80",
+					"\xf0\x8f\xbf\xbf",
+					"\xc3"};
 	char text[64], out[JSON_TEXT_ROOM(64) + 1];
 
 	(void)state;

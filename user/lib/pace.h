@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many copies leave in one round of the sending loop. No more than a limit go in any ms, or in a tick where that is longer: what calls as they come
- * need, so that they are not delayed at all, and half as much again as was sent of late. Many that are due on one
- * moment, calls captured in one burst or all that fell due while the loop stood still, are spread over PACE_SPREAD_MS.
- * Pure.
+ * How many copies leave in one round of the sending loop. No more than a limit go in any ms, or in a tick where that is
+ * longer: what calls as they come need, so that they are not delayed at all, and half as much again as was sent of
+ * late. Many that are due on one moment, calls captured in one burst or all that fell due while the loop stood still,
+ * are spread over PACE_SPREAD_MS. Pure.
  *
  * Who is served in the order of their due times waits that long and the time between two rounds at most: the limit is
  * never lowered before all that was due is gone, and where rounds come seldom, for want of a CPU, one makes up for the
@@ -21,9 +21,9 @@
 #define PACE_ROUNDS    32 /* more than there are in a ms, at the shortest tick */
 
 struct pace {
-	uint64_t per_ms;   /* while some are left from the round before, else 0 */
-	uint64_t round_ns; /* when that was */
-	uint64_t usual;	   /* copies a ms, in 1/65536 */
+	uint64_t per_ms;    /* while some are left from the round before, else 0 */
+	uint64_t round_ns;  /* when that was */
+	uint64_t usual;	    /* copies a ms, in 1/65536 */
 	uint64_t most_a_ms; /* that went in any ms, since somebody looked */
 	unsigned last;	    /* of `sent` */
 	struct {

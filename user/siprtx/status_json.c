@@ -43,8 +43,9 @@ static json_t *lateness_json(const struct status *s)
 {
 	if (!s->late)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I}", "p50_us", (json_int_t)s->late_p50_us, "p99_us", (json_int_t)s->late_p99_us,
-			 "max_us", (json_int_t)s->late_max_us, "in_one_ms", (json_int_t)s->sample.stats[STAT_in_one_ms]);
+	return json_pack("{s:I, s:I, s:I, s:I}", "p50_us", (json_int_t)s->late_p50_us, "p99_us",
+			 (json_int_t)s->late_p99_us, "max_us", (json_int_t)s->late_max_us, "in_one_ms",
+			 (json_int_t)s->sample.stats[STAT_in_one_ms]);
 }
 
 static json_t *interfaces_json(const struct status *s)

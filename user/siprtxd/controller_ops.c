@@ -69,8 +69,12 @@ static void op_event(void *ctx, uint32_t slot, const struct transaction_event *e
 static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 {
 	struct controller *c = ctx;
+	uint64_t now = now_ns(), due = c->pins.slots[slot].due_ns;
 
-	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), now_ns());
+	/* what is taken half a tick early (transactions_run) ends at its time */
+	if (due > now && due - now <= c->pins.in_force->tunables[TUN_tick] * 1000ull / 2)
+		now = due;
+	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), now);
 }
 
 static bool op_keeps(void *ctx, uint32_t slot)

@@ -27,8 +27,8 @@
 struct recorder {
 	const struct pins *pins;
 	const char *path;
-	gid_t readers;	 /* who may read the file beside its owner; -1: his own group */
-	uint64_t oldest; /* the lowest number in the map; the sending loop's own */
+	gid_t readers;		       /* who may read the file beside its owner; -1: his own group */
+	uint64_t oldest;	       /* the lowest number in the map; the sending loop's own */
 	struct siprtx_record *waiting; /* for recorder_flush() */
 	unsigned n_waiting;
 	int wake; /* eventfd */

@@ -272,19 +272,24 @@ static enum siprtx_end stage_end(const struct transactions *t, uint32_t slot, en
 }
 
 /* One that comes a little before its time is taken as if it came on time: nothing in a schedule is nearer than that. */
+static uint64_t time_of(const struct transactions *t, const struct deadline *d)
+{
+	uint64_t now = txn_now(t);
+
+	return now < d->due_ns ? d->due_ns : now;
+}
+
 static void expire(struct transactions *t, const struct deadline *d)
 {
 	struct siprtx_slot *s = &t->env.slots[d->slot];
 	struct held *h = &t->held[d->slot];
 	bool due = h->wake_ns == d->due_ns;
-	uint64_t now = txn_now(t);
+	uint64_t now = time_of(t, d);
 	enum siprtx_end end;
 	uint64_t word;
 
 	if (h->phase != HELD || h->gen != d->gen || (!due && h->look_ns != d->due_ns))
 		return;
-	if (now < d->due_ns)
-		now = d->due_ns;
 	/* a lost swap means a response, CANCEL, ACK or PRACK came in between; there are few of those in a transaction's
 	 * life */
 	for (;;) {
