@@ -26,7 +26,7 @@ def bench_table_of_a_sample():
         with open(f"{folder}/bench.json", "w") as f:
             json.dump(SAMPLE, f)
         said = markdown(folder).stdout
-        for row in ("| tax on a packet that is not SIP | 7.50 | ns | 7.00 .. 1,234 | at most 8 | ok |", "| INVITE captured | 351.00 | ns |  | at most 350 | missed |",
+        for row in ("| tax on a packet that is not SIP | 7.50 | ns | 7.00 .. 1,234 | at most 8 | ok |", "| INVITE captured, cold | 351.00 | ns |  | at most 350 | missed |",
                     "Measured on 2 x Sample, Linux 6.1.", "Measured 2026-01-01, 5 rounds."):
             expect(row in said, f"no {row!r} in {said}")
         expect_equal(said.count("\n| ") - said.count("| figure |"), 3, "rows")

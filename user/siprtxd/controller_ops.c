@@ -28,6 +28,14 @@ static int op_send(void *ctx, uint32_t slot)
 	return sender_send(&c->sender, slot, now_ns());
 }
 
+/* What is taken half a tick early (transactions_run) is taken at its time. */
+static uint64_t taken_ns(const struct controller *c, uint32_t slot, uint64_t now)
+{
+	uint64_t due = c->pins.slots[slot].due_ns, early = c->pins.in_force->tunables[TUN_tick] * 1000ull / 2;
+
+	return due > now && due - now <= early ? due : now;
+}
+
 /* transaction_ops.send: a retransmission, within its gateway's budget */
 static int op_retransmit(void *ctx, uint32_t slot)
 {
@@ -41,7 +49,7 @@ static int op_retransmit(void *ctx, uint32_t slot)
 		full_ns = bucket_taken(g->full_ns, BUCKET_NS / rate, now);
 		if (!full_ns) {
 			/* one tried ahead of its time is tried again */
-			g->value.over_budget += now >= c->pins.slots[slot].due_ns;
+			g->value.over_budget += taken_ns(c, slot, now) >= c->pins.slots[slot].due_ns;
 			g->changed = true;
 			return -EDQUOT;
 		}
@@ -69,12 +77,8 @@ static void op_event(void *ctx, uint32_t slot, const struct transaction_event *e
 static void op_ended(void *ctx, uint32_t slot, enum siprtx_end end)
 {
 	struct controller *c = ctx;
-	uint64_t now = now_ns(), due = c->pins.slots[slot].due_ns;
 
-	/* what is taken half a tick early (transactions_run) ends at its time */
-	if (due > now && due - now <= c->pins.in_force->tunables[TUN_tick] * 1000ull / 2)
-		now = due;
-	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), now);
+	ledger_ended(&c->ledger, slot, end, replies_code(c->replies, slot), taken_ns(c, slot, now_ns()));
 }
 
 static bool op_keeps(void *ctx, uint32_t slot)
