@@ -166,6 +166,27 @@ static void the_limit_follows_what_is_usual(void **state)
 	assert_int_equal(pace_round(&p, 45, 0, now + 2 * MS, MS), PACE_FREE);
 }
 
+/* Thirty calls a ms from one moment on: each interval later as many copies more fall due a ms, and none waits. */
+static void what_calls_begin_with_is_usual(void **state)
+{
+	uint64_t now = 50 * S, due = 0, waited = 0;
+	struct pace p = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++, now += MS) {
+		uint64_t room, sent;
+
+		pace_passed(&p, 30);
+		due += i / 500 * 30;
+		room = pace_round(&p, due, 0, now, MS);
+		sent = room < due ? room : due;
+		pace_sent(&p, sent, now);
+		due -= sent;
+		waited += due;
+	}
+	assert_int_equal(waited, 0);
+}
+
 /* More fall due meanwhile: each one leaves within PACE_SPREAD_MS, for those before it do. */
 static void nobody_waits_longer_where_more_come(void **state)
 {
@@ -304,6 +325,7 @@ int main(void)
 		cmocka_unit_test(many_are_spread_over_the_same_time),
 		cmocka_unit_test(no_ms_has_more),
 		cmocka_unit_test(the_limit_follows_what_is_usual),
+		cmocka_unit_test(what_calls_begin_with_is_usual),
 		cmocka_unit_test(nobody_waits_longer_where_more_come),
 		cmocka_unit_test(the_cap_of_a_round),
 		cmocka_unit_test(rounds_that_come_seldom_make_up_for_it),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How many copies leave in one round of the sending loop. No more than a limit go in any ms, or in a tick where that is
- * longer: what calls as they come need, so that they are not delayed at all, and half as much again as was sent of
- * late. Many that are due on one moment, calls captured in one burst or all that fell due while the loop stood still,
+ * longer: what calls as they come need, so that they are not delayed at all, and half as much again as the gateways
+ * were sent of late, by siprtx and, first datagrams, by the softswitch itself. Many that are due on one moment, calls captured in one burst or all that fell due while the loop stood still,
  * are spread over PACE_SPREAD_MS. Pure.
  *
  * Who is served in the order of their due times waits that long and the time between two rounds at most: the limit is
@@ -23,7 +23,7 @@
 struct pace {
 	uint64_t per_ms;    /* while some are left from the round before, else 0 */
 	uint64_t round_ns;  /* when that was */
-	uint64_t usual;	    /* copies a ms, in 1/65536 */
+	uint64_t usual;	    /* copies and first datagrams a ms, in 1/65536 */
 	uint64_t most_a_ms; /* that went in any ms, since somebody looked */
 	unsigned last;	    /* of `sent` */
 	struct {
@@ -72,6 +72,12 @@ static inline uint64_t pace_round(struct pace *p, uint64_t due, uint32_t most, u
 		n = most;
 	p->per_ms = due > n ? per_ms : 0;
 	return n;
+}
+
+/* The softswitch has sent `n` first datagrams since the round before: as many copies may follow each interval later. */
+static inline void pace_passed(struct pace *p, uint64_t n)
+{
+	p->usual += (n << 16) / PACE_USUAL_MS;
 }
 
 /* After each pace_round(): `n` went. */

@@ -226,6 +226,7 @@ void txn_begin(struct transactions *t, uint32_t slot, uint64_t word, uint64_t no
 	s->icmp_type = s->icmp_code = 0;
 	s->last_send_ns = s->first_ns;
 	s->sends = 1;
+	t->begun++;
 	t->env.stats[STAT_taken]++;
 	t->env.stats[STAT_shortened] += s->bypass == BYPASS_FAST;
 	txn_tell(t, slot, EV_NEW, word_code(word), s->first_ns);
@@ -353,6 +354,8 @@ int transactions_run(struct transactions *t)
 	uint64_t until = now + tick / 2, room;
 	struct deadline d;
 
+	pace_passed(&t->pace, t->begun);
+	t->begun = 0;
 	room = t->room = pace_round(&t->pace, deadlines_due(t->deadlines, until), tunable[TUN_tick_sends], now, tick);
 	while (!t->error && t->room && deadlines_pop(t->deadlines, until, &d)) {
 		fetch_ahead(t);

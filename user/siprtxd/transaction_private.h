@@ -52,6 +52,7 @@ struct transactions {
 	uint32_t overdue[MAX_OUTSIDE];
 	uint32_t unnamed; /* slots from here on may be held and not among env.calls yet */
 	struct pace pace;
+	uint64_t begun;	     /* transactions since the round before */
 	uint64_t told_ns;    /* when STAT_in_one_ms was written */
 	uint64_t room;	     /* copies that may still go in this round */
 	bool put_off;	     /* some that were due are left to the next one */
