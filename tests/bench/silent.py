@@ -10,11 +10,11 @@ Silent calls through an edge server that has one CPU to itself, and what the gat
         calls.done()
         verdict = gateway.judge([500, 1000], until=start + 6_000_000_000)
 
-Who pays for what: CPU EDGE is the edge server, CPU WORLD the softswitch, the wire and the gateway. A veth has no wire of
-its own; a frame is received in softirq on whatever CPU sent it. So each of its ends gets a NAPI thread (threaded NAPI),
-that of the edge's two interfaces on EDGE and that of the far ends on WORLD, before anything else there, and the far
-ends are polled every POLL_NS instead of being woken, for waking costs the sender more than a copy. As network cards
-have it, a machine pays for what it receives and for what it hands to its driver, and for nothing behind that.
+Who pays for what: CPU EDGE is the edge server, CPU WORLD the softswitch and the gateway's own process. A veth has no
+wire of its own: a frame is received in softirq on whatever CPU sent it, down to the socket. So a copy costs EDGE its way
+into the gateway's socket too, whoever sends it, siprtx, Kamailio, SIPp or the kernel that forwards; that is the same for
+all of them and makes ratios smaller, not greater. What the softswitch sends would be received on WORLD; so the edge's
+inside interface gets a NAPI thread (threaded NAPI) on EDGE, before anything else there.
 """
 import json
 import os
@@ -27,7 +27,6 @@ from edge import run, tool
 from figure import Incomplete
 
 EDGE, WORLD = 0, 1
-POLL_NS = 50_000  # times at the gateway are so coarse
 MESSAGE = 1024  # bytes of SIP
 SOFTSWITCH, GATEWAY = "10.77.1.2", "10.77.2.2"
 
@@ -82,22 +81,19 @@ def run_ns(pids):
 
 def part_cpus(edge):
     """
-    Each end of the two links receives on the CPU of the machine it belongs to. Bench itself goes to WORLD.
+    The edge server's inside interface receives on EDGE. Bench itself goes to WORLD.
     The kernel's threads that work for the edge server alone: process ids.
     """
-    threads = softirq_threads()
-    for namespace, interface, cpu in ((edge.sw_ns, "s0", WORLD), (edge.edge_ns, "in0", EDGE), (edge.edge_ns, "out0", EDGE), (edge.gw_ns, "g0", WORLD)):
-        before = napi_threads(interface)
-        settings = {"threaded": 1, **({"gro_flush_timeout": POLL_NS, "napi_defer_hard_irqs": 1 << 30} if cpu == WORLD else {})}
-        edge.run(namespace, "ethtool", "-K", interface, "tso", "off")  # with it on, the far end receives no datagram by NAPI
-        run("ip", "netns", "exec", namespace, "sh", "-c", "; ".join(f"echo {value} > /sys/class/net/{interface}/{name}" for name, value in settings.items()))
-        mine = napi_threads(interface) - before
-        if not mine:
-            raise RuntimeError(f"{interface} in {namespace} got no NAPI thread")
-        for pid in mine:
-            os.sched_setaffinity(pid, {cpu})
-            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
-        threads |= mine if cpu == EDGE else set()
+    before = napi_threads("in0")
+    edge.run(edge.sw_ns, "ethtool", "-K", "s0", "tso", "off")  # with it on, the far end receives no datagram by NAPI
+    run("ip", "netns", "exec", edge.edge_ns, "sh", "-c", "echo 1 > /sys/class/net/in0/threaded")
+    mine = napi_threads("in0") - before
+    if not mine:
+        raise RuntimeError(f"in0 in {edge.edge_ns} got no NAPI thread")
+    for pid in mine:
+        os.sched_setaffinity(pid, {EDGE})
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+    threads = softirq_threads() | mine
     os.sched_setaffinity(0, {WORLD})
     return threads
 

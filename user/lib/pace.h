@@ -16,7 +16,7 @@
 
 #define PACE_MS	       1000000ull
 #define PACE_SPREAD_MS 25
-#define PACE_FREE      16 /* a ms, at any time: 1,000 silent calls a second on the default list make 10 */
+#define PACE_FREE      18 /* a ms, at any time: 1,000 silent calls a second on the default list make 10 */
 #define PACE_USUAL_MS  64 /* what was sent of late is an average over about so long */
 #define PACE_ROUNDS    32 /* more than there are in a ms, at the shortest tick */
 
@@ -66,7 +66,8 @@ static inline uint64_t pace_round(struct pace *p, uint64_t due, uint32_t most, u
 	if (p->per_ms && now_ns > p->round_ns + span)
 		span = now_ns - p->round_ns;
 	n = (per_ms * span + PACE_MS - 1) / PACE_MS;
-	gone = pace_of_last(p, span, now_ns);
+	/* a round that came a little late must not be counted against the next one that comes in time */
+	gone = pace_of_last(p, span - (tick_ns < span ? tick_ns : span) / 4, now_ns);
 	n = n > gone ? n - gone : 0;
 	if (most && n > most)
 		n = most;

@@ -268,6 +268,7 @@ static void sleep_until(struct controller *c, uint64_t until)
 
 static int loop(struct controller *c)
 {
+	uint64_t turn = 0; /* when the next round is at the soonest: they keep their distance, whatever woke late */
 	int err = 0;
 
 	while (!c->stop && !err) {
@@ -275,6 +276,7 @@ static int loop(struct controller *c)
 
 		err = round_of(c, now);
 		tick = c->pins.in_force->tunables[TUN_tick] * 1000ull;
+		turn = (now < turn + tick ? turn : now) + tick;
 		next = transactions_next(c->transactions);
 		if (next > replies_next(c->replies))
 			next = replies_next(c->replies);
@@ -282,7 +284,7 @@ static int loop(struct controller *c)
 			next = probes_next(c->probes);
 		if (next > now + IDLE_NS)
 			next = now + IDLE_NS;
-		sleep_until(c, next < now + tick ? now + tick : next);
+		sleep_until(c, next < turn ? turn : next);
 	}
 	return err;
 }
