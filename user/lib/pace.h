@@ -2,8 +2,8 @@
 /*
  * How many copies leave in one round of the sending loop. No more than a limit go in any ms, or in a tick where that is
  * longer: what calls as they come need, so that they are not delayed at all, and half as much again as the gateways
- * were sent of late, by siprtx and, first datagrams, by the softswitch itself. Many that are due on one moment, calls captured in one burst or all that fell due while the loop stood still,
- * are spread over PACE_SPREAD_MS. Pure.
+ * were sent of late, by siprtx and, first datagrams, by the softswitch itself. Many that are due on one moment, calls
+ * captured in one burst or all that fell due while the loop stood still, are spread over PACE_SPREAD_MS. Pure.
  *
  * Who is served in the order of their due times waits that long and the time between two rounds at most: the limit is
  * never lowered before all that was due is gone, and where rounds come seldom, for want of a CPU, one makes up for the
