@@ -11,7 +11,7 @@ from silent import EDGE, Calls, Gateway, busy_ns, part_cpus, pinned, quiet
 
 # Calls, the table they are in, and the one interval of their list, s: all of them are called in one, and after it their
 # copies leave as evenly as they came.
-SIZES = ((10_000, 16_384, 12), (100_000, 131_072, 12), (1_000_000, 1_048_576, 20))
+SIZES = ((10_000, 16_384, 12), (100_000, 131_072, 12), (1_000_000, 1_048_576, 30))
 LOOK = 6  # s of copies that are judged
 RESTARTS = 3
 NAMES = {10_000: "10 k", 100_000: "100 k", 1_000_000: "1 M"}
