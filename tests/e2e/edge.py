@@ -401,7 +401,7 @@ class Edge:
 
 def remove(name):
     """The pins go first: a pinned link keeps its program on an interface, and that in memory."""
-    for folder in (name, f"{name}-former"):
+    for folder in (name, f"{name}-former", f"{name}-wire"):  # -wire: the bench's own programs
         shutil.rmtree(f"{BPFFS}/{folder}", ignore_errors=True)
     run(NETNS, "down", name, check=False)
 
