@@ -16,7 +16,7 @@ many a second as 1,000 or 3,000 calls a second make in the long run. An INVITE i
 the gateway's socket; what the kernel alone takes to forward it, most of it the waking of a NAPI thread for each, stands
 beside it. The two cannot be subtracted: whoever is awake already is not woken, so that siprtx's INVITEs cost less than
 forwarding alone at times. What counts is the run time of all threads that work for the
-peer: its own, NAPI's for the edge server's interfaces, ksoftirqd. The same of the whole CPU, with interrupts and what
+peer: its own, NAPI's for its inside interface, ksoftirqd. The same of the whole CPU, with interrupts and what
 going idle costs, but also with whatever else the machine does, stands below it.
 
 A session attempt rate (RFC 7501 3.1) is sustained where every call's INVITE reached the gateway, every copy of its list
